@@ -1,0 +1,1 @@
+//! Shared measuring for the benches.

@@ -1,0 +1,2 @@
+//! The jobs of this workspace.
+fn main() {}
