@@ -1,1 +1,4 @@
-//! x
+//! Where to run a call.
+
+pub mod format;
+pub mod http;
