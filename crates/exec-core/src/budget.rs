@@ -65,6 +65,7 @@ impl fmt::Display for Money {
 #[derive(Debug)]
 pub struct Budget {
     attempts: AtomicU32,
+    taken: AtomicU32,
     money: AtomicU64,
     parent: Option<Arc<Budget>>,
 }
@@ -78,6 +79,7 @@ impl Budget {
     pub fn new(attempts: u32, money: Option<Money>) -> Self {
         Self {
             attempts: attempts.into(),
+            taken: AtomicU32::new(0),
             money: money.map_or(u64::MAX, Money::as_micros).into(),
             parent: None,
         }
@@ -89,11 +91,12 @@ impl Budget {
         Arc::new(Self { parent: Some(self.clone()), ..Self::new(attempts, money) })
     }
 
-    /// Takes one attempt. Whoever issues an upstream call takes it, right before the call.
+    /// Takes one attempt and says the how-manieth of the execution it is, from 1. Whoever issues an upstream call takes
+    /// it, right before the call.
     ///
     /// # Errors
     /// `Exhausted` when none is left, here or in a parent; nothing is taken then.
-    pub fn take_attempt(&self) -> Result<()> {
+    pub fn take_attempt(&self) -> Result<u32> {
         for (taken, budget) in self.line().enumerate() {
             if !try_sub_u32(&budget.attempts, 1) {
                 for earlier in self.line().take(taken) {
@@ -105,7 +108,13 @@ impl Budget {
                 ));
             }
         }
-        Ok(())
+        Ok(self.line().map(|budget| budget.taken.fetch_add(1, Ordering::AcqRel)).last().unwrap_or(0) + 1)
+    }
+
+    /// The attempts this budget and its children have taken.
+    #[must_use]
+    pub fn attempts_taken(&self) -> u32 {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// The attempts that are left.
@@ -199,8 +208,10 @@ mod tests {
         let child = root.child(3, None);
         let taken = (0..27).filter(|_| child.take_attempt().is_ok()).count();
         assert_eq!((taken, root.attempts_left()), (3, 2));
+        assert_eq!((child.attempts_taken(), root.attempts_taken()), (3, 3));
         let sibling = root.child(10, None);
-        assert_eq!((0..27).filter(|_| sibling.take_attempt().is_ok()).count(), 2);
+        assert_eq!(sibling.take_attempt().unwrap(), 4, "counted over the whole execution");
+        assert_eq!((0..27).filter(|_| sibling.take_attempt().is_ok()).count(), 1);
         assert_eq!(child.take_attempt().unwrap_err().kind(), ErrorKind::Exhausted);
         assert_eq!(
             sibling.attempts.load(Ordering::Relaxed),

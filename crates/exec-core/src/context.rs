@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::event::{Event, EventSink, TracingSink};
 use crate::{Budget, Error, ErrorKind, Result};
@@ -150,6 +150,11 @@ impl Context {
     /// Resolves when it is cancelled. For owned tasks; everything else is cancelled by being dropped.
     pub async fn cancelled(&self) {
         self.cancel.cancelled().await;
+    }
+
+    /// The same as a future that borrows nothing, for bodies.
+    pub fn cancelled_owned(&self) -> WaitForCancellationFutureOwned {
+        self.cancel.clone().cancelled_owned()
     }
 
     /// Tells an event. Never waits and never fails.

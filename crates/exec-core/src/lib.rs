@@ -47,6 +47,7 @@ mod catalogue;
 pub mod chat;
 mod chunk;
 mod context;
+pub mod duration;
 mod error;
 mod event;
 mod executor;

@@ -153,7 +153,7 @@ pub struct OperationSpec {
     /// Who shares its answers.
     pub scope: Scope,
     /// How long an answer stays good, if it may be kept at all.
-    #[serde(skip_serializing_if = "Option::is_none", with = "seconds")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "crate::duration::option")]
     pub ttl: Option<Duration>,
     /// The operations whose kept answers a success of this one makes wrong.
     pub invalidates: Vec<Operation>,
@@ -192,26 +192,5 @@ impl OperationSpec {
         self.effect = Effect::Read;
         self.idempotent = true;
         self
-    }
-}
-
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[expect(clippy::ref_option, reason = "the signature serde asks for")]
-    pub(super) fn serialize<S: Serializer>(ttl: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-        match ttl {
-            Some(ttl) => s.serialize_f64(ttl.as_secs_f64()),
-            None => s.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
-        Option::<f64>::deserialize(d)?
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(serde::de::Error::custom)
     }
 }

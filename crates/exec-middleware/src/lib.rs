@@ -1,1 +1,40 @@
-//! x
+//! Guards for a call, each a middleware that can be taken alone.
+//!
+//! | guard | what it promises |
+//! |---|---|
+//! | [`Trace`] | a span around the call, and the events `started`, `first_chunk` and `ended`, the last exactly once |
+//! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
+//! | [`Timeout`] | four separate limits: connection, first chunk, silence between chunks, the whole |
+//! | [`Validate`] | a request that cannot work is refused with every reason at once |
+//!
+//! The order that works is the order of the table: what is traced first is seen whatever the others do.
+//!
+//! ```
+//! use std::time::Duration;
+//! use exec_core::testing::{Answer, Script};
+//! use exec_core::{Chat, Context, ErrorKind, Executor, Pipeline, Request};
+//! use exec_middleware::{CatchPanic, Timeout, TimeoutConfig, Trace, Validate};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+//! let silent = Script::new("silent", [Answer::hang()]);
+//! let limits = TimeoutConfig { total: Some(Duration::from_secs(30)), ..TimeoutConfig::default() };
+//! let pipeline = Pipeline::around(silent)
+//!     .with(Trace::default())
+//!     .with(CatchPanic::default())
+//!     .with(Validate::default())
+//!     .with(Timeout::new(limits));
+//!
+//! let error = pipeline.execute(Request::chat(Chat::user("hi")), &Context::new("1")).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+//! # }
+//! ```
+
+mod catch_panic;
+mod timeout;
+mod trace;
+mod validate;
+
+pub use self::catch_panic::CatchPanic;
+pub use self::timeout::{Timeout, TimeoutConfig};
+pub use self::trace::Trace;
+pub use self::validate::{Rule, Validate};
