@@ -1,1 +1,3 @@
-//! x
+//! Where a call runs: providers that speak a wire format over a bounded HTTP transport.
+
+pub mod http;
