@@ -78,7 +78,7 @@ impl NdjsonParser {
     pub fn finish(&mut self) -> Result<Option<Bytes>, NdjsonError> {
         let line = std::mem::take(&mut self.carry).freeze();
         check(&line)?;
-        let line = trim(line);
+        let line = trim(&line);
         Ok((!line.is_empty()).then_some(line))
     }
 
@@ -93,7 +93,7 @@ impl NdjsonParser {
             };
             self.check_size(length)?;
             self.position = start + length + 1;
-            let line = trim(self.take_line(start, length));
+            let line = trim(&self.take_line(start, length));
             if !line.is_empty() {
                 check(&line)?;
                 return Ok(Some(line));
@@ -147,7 +147,7 @@ fn check(line: &[u8]) -> Result<(), NdjsonError> {
 }
 
 /// Cuts JSON white space off both ends, which takes the CR of a CRLF with it.
-fn trim(line: Bytes) -> Bytes {
+fn trim(line: &Bytes) -> Bytes {
     let start = line.iter().position(|byte| !byte.is_ascii_whitespace());
     let end = line.iter().rposition(|byte| !byte.is_ascii_whitespace());
     match (start, end) {

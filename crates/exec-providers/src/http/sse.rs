@@ -248,21 +248,20 @@ impl SseParser {
         self.check_size(self.carry.len() + range.len())?;
         if self.carry.is_empty() {
             let line = read_line(&self.chunk[range.clone()])?;
-            // The clone is a reference count; taking it here keeps `apply` free of the two origins.
             return Ok(self.apply(line, None, range.start));
         }
         let mut whole = std::mem::take(&mut self.carry);
         whole.extend_from_slice(&self.chunk[range]);
         let whole = whole.freeze();
         let line = read_line(&whole)?;
-        Ok(self.apply(line, Some(whole), 0))
+        Ok(self.apply(line, Some(&whole), 0))
     }
 
     /// Applies a line whose text is in `origin`, or else in the chunk from `base` on.
-    fn apply(&mut self, line: Line, origin: Option<Bytes>, base: usize) -> Option<SseEvent> {
+    fn apply(&mut self, line: Line, origin: Option<&Bytes>, base: usize) -> Option<SseEvent> {
         let take = |range: Range<usize>| {
             let range = base + range.start..base + range.end;
-            origin.as_ref().unwrap_or(&self.chunk).slice(range)
+            origin.unwrap_or(&self.chunk).slice(range)
         };
         match line {
             Line::Blank => return self.pending.dispatch(&self.id),
