@@ -41,7 +41,7 @@ fn a_large_raw_value_is_shared_not_copied() {
         file: std::str::from_utf8(&file).unwrap(),
         tail: BTreeMap::from([("x", 1)]),
     };
-    let sources = [raw.clone(), file];
+    let sources = [raw.clone(), file.clone()];
     let body = encode_body(&value, &sources).unwrap();
     let plain = serde_json::to_vec(&value).unwrap();
     assert!(body.to_bytes() == plain, "same text");

@@ -108,6 +108,10 @@ impl Peak {
         Inside(self.clone())
     }
 
+    pub(crate) fn now(&self) -> usize {
+        self.now.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn most(&self) -> usize {
         self.most.load(Ordering::SeqCst)
     }

@@ -97,15 +97,15 @@ async fn a_large_body_in_many_segments_arrives_whole() {
     assert!(answer.bytes(whole.len()).await.unwrap() == whole);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_cap_holds_under_load_and_cancels() {
+/// An upstream that counts its connections and takes a moment for every answer.
+async fn counted(max_connections: usize) -> (Arc<Transport>, Arc<Peak>, JoinSet<()>) {
     let (listener, address) = listen().await;
     let peak = Arc::new(Peak::default());
     let seen = peak.clone();
-    let _owner = upstream(listener, move |mut socket| {
-        let peak = seen.clone();
+    let owner = upstream(listener, move |mut socket| {
+        let inside = seen.enter();
         async move {
-            let _inside = peak.enter();
+            let _inside = inside;
             while read_request(&mut socket, 0).await.is_some() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 if socket.write_all(OK.as_bytes()).await.is_err() {
@@ -115,36 +115,80 @@ async fn the_cap_holds_under_load_and_cancels() {
         }
     });
     let mut config = config(address);
-    config.max_connections = 8;
-    let transport = Arc::new(Transport::new(&config).unwrap());
-    let mut calls = JoinSet::new();
-    for index in 0..200_u64 {
-        let transport = transport.clone();
-        calls.spawn(async move {
-            let call = async {
-                transport
-                    .send(OutgoingRequest::get("/"), None)
-                    .await?
-                    .bytes(10)
-                    .await
-            };
-            if index % 3 == 0 {
-                timeout(Duration::from_micros(index * 70), call)
-                    .await
-                    .ok()
-                    .map(Result::unwrap)
-            } else {
-                Some(call.await.unwrap())
-            }
-        });
-        assert!(transport.stats().open <= 8);
-    }
-    let done = timeout(BOUND, calls.join_all()).await.unwrap();
-    assert!(done.iter().flatten().count() >= 133);
-    let stats = until(&transport, |stats| stats.in_use == 0 && stats.waiting == 0).await;
-    assert!(stats.open <= 8, "{stats:?}");
-    // The upstream sees a close a little later than we do it, so it may count more than we hold.
-    assert!(peak.most() <= 16, "upstream saw {}", peak.most());
+    config.max_connections = max_connections;
+    (Arc::new(Transport::new(&config).unwrap()), peak, owner)
+}
+
+async fn call(transport: Arc<Transport>, limit: Duration) -> Option<Bytes> {
+    let call = async {
+        transport
+            .send(OutgoingRequest::get("/"), None)
+            .await?
+            .bytes(10)
+            .await
+    };
+    let answer = timeout(limit, call).await.ok().map(Result::unwrap);
+    assert!(transport.stats().open <= 8);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_upstream_never_sees_more_connections_than_the_cap() {
+    let (transport, peak, _owner) = counted(8).await;
+    let calls: JoinSet<_> = (0..200).map(|_| call(transport.clone(), BOUND)).collect();
+    let answers = timeout(BOUND, calls.join_all()).await.unwrap();
+    assert_eq!(answers.iter().flatten().count(), 200);
+    assert!((1..=8).contains(&peak.most()), "upstream saw {}", peak.most());
+    until(&transport, |stats| stats.in_use == 0 && stats.waiting == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_calls_give_everything_back() {
+    let (transport, _peak, _owner) = counted(8).await;
+    let limit = |index: u64| {
+        if index % 3 == 0 {
+            Duration::from_micros(index * 70)
+        } else {
+            BOUND
+        }
+    };
+    let calls: JoinSet<_> = (0..200)
+        .map(|index| call(transport.clone(), limit(index)))
+        .collect();
+    let answers = timeout(BOUND, calls.join_all()).await.unwrap();
+    assert!(answers.iter().flatten().count() >= 133);
+    until(&transport, |stats| {
+        stats.in_use == 0 && stats.waiting == 0 && stats.open <= 8
+    })
+    .await;
+    let again: JoinSet<_> = (0..8).map(|_| call(transport.clone(), BOUND)).collect();
+    assert_eq!(
+        timeout(BOUND, again.join_all())
+            .await
+            .unwrap()
+            .iter()
+            .flatten()
+            .count(),
+        8
+    );
+}
+
+#[tokio::test]
+async fn dropping_the_transport_closes_what_is_unused_and_finishes_what_is_not() {
+    let (transport, peak, _owner) = counted(8).await;
+    let mut answer = transport.send(OutgoingRequest::get("/"), None).await.unwrap();
+    let used = timeout(BOUND, call(transport.clone(), BOUND)).await.unwrap();
+    assert_eq!((used.as_deref(), peak.now()), (Some(&b"ok"[..]), 2));
+    drop(transport);
+    let body = timeout(BOUND, answer.body.next()).await.unwrap();
+    assert_eq!(body.unwrap().unwrap(), "ok");
+    drop(answer);
+    let all_closed = async {
+        while peak.now() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(BOUND, all_closed).await.unwrap();
 }
 
 #[tokio::test]
