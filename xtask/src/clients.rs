@@ -48,7 +48,9 @@ pub(crate) fn run(root: &Path, steps: &mut Steps) -> Result {
     let node = install::node(&place.tests, &place.target);
     let command = |folder: &Path| {
         let mut command = Command::new("node");
-        command.args(["--test", "openai.test.mjs"]).current_dir(folder);
+        command
+            .args(["--test", "--test-reporter", "spec", "openai.test.mjs"])
+            .current_dir(folder);
         command
     };
     steps.step("client node openai", || {
