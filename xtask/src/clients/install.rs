@@ -49,8 +49,15 @@ pub(super) fn node(tests: &Path, target: &Path) -> Installed {
         std::fs::copy(&pins, folder.join("package.json"))?;
         let mut npm = Command::new("npm");
         quietly(
-            npm.args(["install", "--no-audit", "--no-fund", "--no-package-lock"])
-                .current_dir(&folder),
+            npm.args([
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--fetch-retries",
+                "1",
+            ])
+            .current_dir(&folder),
         )
     };
     let ready = once(&pins, &folder, install).and_then(|()| copy_tests(&tests.join("node"), &folder));
