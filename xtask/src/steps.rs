@@ -3,6 +3,9 @@
 use crate::shell::{self, Result};
 use std::time::Duration;
 
+/// Characters of a reason in the table.
+const REASON: usize = 90;
+
 /// How one step ended.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
@@ -82,7 +85,8 @@ impl Steps {
                 Verdict::Failed(why) => ("FAILED", why.as_str()),
                 Verdict::Skipped(why) => ("skipped", why.as_str()),
             };
-            let first = why.lines().next().unwrap_or("");
+            // The whole reason was printed with the step; here one line must do.
+            let first: String = why.lines().next().unwrap_or("").chars().take(REASON).collect();
             let line = format!(
                 "{:width$}  {word:7} {:7.1} s  {first}",
                 step.name,

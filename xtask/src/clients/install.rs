@@ -22,17 +22,8 @@ pub(super) fn python(tests: &Path, target: &Path) -> Installed {
         let mut make = Command::new("python3");
         quietly(make.args(["-m", "venv", "--clear"]).arg(&venv))?;
         let mut pip = Command::new(&program);
-        quietly(
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "-r",
-            ])
-            .arg(&pins),
-        )
+        let words = "-m pip install --quiet --retries 2 --disable-pip-version-check -r";
+        quietly(pip.args(words.split(' ')).arg(&pins))
     };
     match once(&pins, &venv, install) {
         Ok(()) => Installed::At(program),
@@ -48,17 +39,8 @@ pub(super) fn node(tests: &Path, target: &Path) -> Installed {
         std::fs::create_dir_all(&folder)?;
         std::fs::copy(&pins, folder.join("package.json"))?;
         let mut npm = Command::new("npm");
-        quietly(
-            npm.args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--no-package-lock",
-                "--fetch-retries",
-                "1",
-            ])
-            .current_dir(&folder),
-        )
+        let words = "install --no-audit --no-fund --no-package-lock --fetch-retries 1";
+        quietly(npm.args(words.split(' ')).current_dir(&folder))
     };
     let ready = once(&pins, &folder, install).and_then(|()| copy_tests(&tests.join("node"), &folder));
     match ready {
