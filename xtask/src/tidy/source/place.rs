@@ -15,6 +15,29 @@ pub(super) struct Place {
     pub(super) guards: bool,
 }
 
+impl Place {
+    /// The place inside an item with these attributes: a test is free, and `#[expect(lint, reason = "…")]` frees
+    /// from what it names, since the compiler sees to it that the lint is really broken there.
+    pub(super) fn inside(self, attrs: &[syn::Attribute]) -> Self {
+        if is_test(attrs) {
+            return Self {
+                strict: false,
+                silent: false,
+                published: false,
+                guards: true,
+            };
+        }
+        let expected = |lints: &[&str]| attrs.iter().any(|attr| expects(attr, lints));
+        Self {
+            strict: self.strict
+                && !expected(&["panic", "unwrap_used", "expect_used", "todo", "unimplemented"]),
+            silent: self.silent && !expected(&["print_stdout", "print_stderr"]),
+            published: self.published && !expected(&["disallowed_methods"]),
+            guards: self.guards,
+        }
+    }
+}
+
 /// The places of all files; knows which files are test modules by their `#[cfg(test)] mod name;`.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -62,8 +85,25 @@ fn test_modules(path: &str, file: &syn::File) -> Vec<String> {
     declared.map(|ident| format!("{base}/{ident}")).collect()
 }
 
+/// Whether the attribute expects one of these lints of clippy, and says why.
+fn expects(attr: &syn::Attribute, lints: &[&str]) -> bool {
+    let parts = syn::punctuated::Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated;
+    let Ok(parts) = attr.parse_args_with(parts) else {
+        return false;
+    };
+    let named = |meta: &syn::Meta| {
+        meta.path()
+            .segments
+            .last()
+            .is_some_and(|last| lints.iter().any(|lint| last.ident == lint))
+    };
+    attr.path().is_ident("expect")
+        && parts.iter().any(named)
+        && parts.iter().any(|part| part.path().is_ident("reason"))
+}
+
 /// Whether the attributes make an item a test or compile it for tests only.
-pub(super) fn is_test(attrs: &[syn::Attribute]) -> bool {
+fn is_test(attrs: &[syn::Attribute]) -> bool {
     attrs.iter().any(|attr| {
         let last = attr
             .path()

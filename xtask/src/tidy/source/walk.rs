@@ -4,7 +4,7 @@ mod rules;
 mod tokens;
 
 use super::super::Problem;
-use super::place::{Place, is_test};
+use super::place::Place;
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -37,17 +37,10 @@ impl Walk<'_> {
             .push(Problem::new(self.path, span.start().line, message));
     }
 
-    /// Walks an item, by the rules for tests if its attributes make it one.
+    /// Walks an item, by the rules that hold inside it.
     fn within(&mut self, attrs: &[syn::Attribute], walk: impl FnOnce(&mut Self)) {
         let before = self.place;
-        if is_test(attrs) {
-            self.place = Place {
-                strict: false,
-                silent: false,
-                published: false,
-                guards: true,
-            };
-        }
+        self.place = before.inside(attrs);
         walk(self);
         self.place = before;
     }

@@ -63,6 +63,24 @@ fn unwrap_and_panic_are_for_tests() {
 }
 
 #[test]
+fn an_expected_lint_with_a_reason_frees_from_its_rule_only() {
+    let code = "fn f() { panic!(); println!(); }";
+    assert_eq!(lines(LIB, code), [2, 2]);
+    assert_eq!(
+        lines(LIB, &format!("#[expect(clippy::panic, reason = \"x\")]\n{code}")),
+        [3]
+    );
+    assert_eq!(lines(LIB, &format!("#[expect(clippy::panic)]\n{code}")), [3, 3]);
+    assert_eq!(
+        lines(
+            LIB,
+            &format!("#[expect(clippy::large_futures, reason = \"x\")]\n{code}")
+        ),
+        [3, 3]
+    );
+}
+
+#[test]
 fn macro_bodies_are_read_too() {
     assert_eq!(lines(LIB, "fn f() { vec![a.unwrap(), b]; }"), [2]);
     assert_eq!(
