@@ -1,0 +1,38 @@
+//! `cargo xtask test`: all that a developer must pass, and an honest account of what could not run.
+
+use crate::clients;
+use crate::shell::{self, Result};
+use crate::steps::Steps;
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) fn run(args: &[String]) -> Result<bool> {
+    let required = match args {
+        [] => false,
+        [flag] if flag == "--require-clients" => true,
+        _ => return Err("usage: cargo xtask test [--require-clients]".into()),
+    };
+    let root = shell::root()?;
+    let mut steps = Steps::new(required || shell::is_ci());
+    steps.step("unit and integration tests", || shell::pass(&mut tests(&root)));
+    steps.step("doc tests", || {
+        shell::pass(&mut shell::cargo(&root, &["test", "--workspace", "--doc"]))
+    });
+    let build = ["build", "-p", "exec-server", "-p", "xtask"];
+    steps.step("build the server and the upstream", || {
+        shell::pass(&mut shell::cargo(&root, &build))
+    });
+    clients::run(&root, &mut steps)?;
+    Ok(steps.finish())
+}
+
+/// nextest where it is installed: it isolates each test in a process. Benches are the job of `bench`.
+fn tests(root: &Path) -> Command {
+    if shell::has(&mut shell::cargo(root, &["nextest"])) {
+        return shell::cargo(root, &["nextest", "run", "--workspace", "--no-tests", "pass"]);
+    }
+    shell::cargo(
+        root,
+        &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"],
+    )
+}
