@@ -30,10 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
         return Err(format!("no bench {unknown}; there are: {}", names.join(", ")).into());
     }
     let mut cases = Vec::new();
-    for name in names
-        .iter()
-        .filter(|name| wanted.is_empty() || wanted.contains(name))
-    {
+    for name in names.iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
         cases.extend(measure(&root, name, quick)?);
     }
     print!("\n{}", table(&cases));
@@ -49,11 +46,7 @@ fn targets(manifest: &str) -> Result<Vec<String>> {
     let Some(benches) = manifest.get("bench").and_then(toml::Value::as_array) else {
         return Ok(Vec::new());
     };
-    Ok(benches
-        .iter()
-        .filter_map(|bench| bench.get("name")?.as_str())
-        .map(str::to_owned)
-        .collect())
+    Ok(benches.iter().filter_map(|bench| bench.get("name")?.as_str()).map(str::to_owned).collect())
 }
 
 fn measure(root: &Path, name: &str, quick: bool) -> Result<Vec<Case>> {
@@ -72,11 +65,7 @@ fn measure(root: &Path, name: &str, quick: bool) -> Result<Vec<Case>> {
         }
     }
     let status = child.0.wait()?;
-    if status.success() {
-        Ok(cases)
-    } else {
-        Err(format!("bench {name} ended with {status}").into())
-    }
+    if status.success() { Ok(cases) } else { Err(format!("bench {name} ended with {status}").into()) }
 }
 
 #[derive(Debug)]
@@ -103,9 +92,7 @@ fn table(cases: &[Case]) -> String {
         "bench", "case", "ours", "rival", "unit", "ratio", "against"
     );
     for case in cases {
-        let ratio = case
-            .ratio
-            .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let ratio = case.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
         let rival = case.rival.map_or_else(|| "-".to_owned(), figure);
         let line = format!(
             "{:10} {:24} {:>11} {rival:>11} {:5} {ratio:>6} {}",
@@ -122,11 +109,7 @@ fn table(cases: &[Case]) -> String {
 }
 
 fn figure(value: f64) -> String {
-    if value.abs() >= 1000.0 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.2}")
-    }
+    if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
 fn cut(text: &str, width: usize) -> String {
@@ -142,24 +125,17 @@ mod tests {
 
     #[test]
     fn a_result_line_becomes_a_row_of_80_columns() {
-        let Line::Case(case) = parse(&LINE.replace('\n', "")) else {
-            panic!("not a case")
-        };
+        let Line::Case(case) = parse(&LINE.replace('\n', "")) else { panic!("not a case") };
         let text = table(&[case]);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let row = text.lines().nth(1).unwrap();
-        assert!(
-            row.contains("812.40") && row.contains("1234567") && row.contains("0.50"),
-            "{row}"
-        );
+        assert!(row.contains("812.40") && row.contains("1234567") && row.contains("0.50"), "{row}");
     }
 
     #[test]
     fn a_case_without_a_rival_has_dashes() {
         let line = r#"@bench {"bench":"a","case":"b","ours":1,"unit":"us"}"#;
-        let Line::Case(case) = parse(line) else {
-            panic!("not a case")
-        };
+        let Line::Case(case) = parse(line) else { panic!("not a case") };
         assert!(table(&[case]).lines().nth(1).unwrap().contains(" - "));
     }
 

@@ -31,11 +31,9 @@ fn skipped(args: &[String]) -> Result<Vec<&str>> {
         match (flag, args.next()) {
             ("--skip", Some(step)) if STEPS.contains(&step) => skip.push(step),
             _ => {
-                return Err(format!(
-                    "usage: cargo xtask ci [--skip STEP]...; steps: {}",
-                    STEPS.join(", ")
-                )
-                .into());
+                return Err(
+                    format!("usage: cargo xtask ci [--skip STEP]...; steps: {}", STEPS.join(", ")).into()
+                );
             }
         }
     }
@@ -45,23 +43,13 @@ fn skipped(args: &[String]) -> Result<Vec<&str>> {
 fn step(root: &Path, name: &str) -> Result<Verdict> {
     let pass = |args: &[&str]| Verdict::from(shell::pass(&mut cargo(root, args)));
     let sound = |found: bool| {
-        if found {
-            Verdict::Passed
-        } else {
-            Verdict::Failed("see above".to_owned())
-        }
+        if found { Verdict::Passed } else { Verdict::Failed("see above".to_owned()) }
     };
     Ok(match name {
         "fmt" => pass(&["fmt", "--all", "--check"]),
-        "clippy" => pass(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "-D",
-            "warnings",
-        ]),
+        "clippy" => {
+            pass(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+        }
         "tidy" => sound(tidy::run(&[])?),
         "deny" => deny(root),
         "doc" => {
@@ -99,10 +87,7 @@ mod tests {
 
     #[test]
     fn steps_to_skip_are_checked() {
-        assert_eq!(
-            skipped(&words("--skip test --skip deny")).unwrap(),
-            ["test", "deny"]
-        );
+        assert_eq!(skipped(&words("--skip test --skip deny")).unwrap(), ["test", "deny"]);
         assert!(skipped(&words("--skip tests")).is_err());
         assert!(skipped(&words("--skip")).is_err());
         assert!(skipped(&words("test")).is_err());

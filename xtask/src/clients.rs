@@ -41,21 +41,15 @@ pub(crate) fn run(root: &Path, steps: &mut Steps) -> Result {
                 .env("PYTHONDONTWRITEBYTECODE", "1");
             command
         };
-        steps.step(&format!("client python {suite}"), || {
-            suite_step(&place, suite, &python, command)
-        });
+        steps.step(&format!("client python {suite}"), || suite_step(&place, suite, &python, command));
     }
     let node = install::node(&place.tests, &place.target);
     let command = |folder: &Path| {
         let mut command = Command::new("node");
-        command
-            .args(["--test", "--test-reporter", "spec", "openai.test.mjs"])
-            .current_dir(folder);
+        command.args(["--test", "--test-reporter", "spec", "openai.test.mjs"]).current_dir(folder);
         command
     };
-    steps.step("client node openai", || {
-        suite_step(&place, "node_openai", &node, command)
-    });
+    steps.step("client node openai", || suite_step(&place, "node_openai", &node, command));
     Ok(())
 }
 
@@ -75,9 +69,7 @@ fn suite_step(
 fn suite(place: &Place, name: &str, command: &mut Command) -> Result {
     let upstream = serve::upstream(place, name)?;
     let server = serve::server(place, name, &upstream.address)?;
-    serve::clean(command)
-        .env("EXEC_URL", &server.address)
-        .env("UPSTREAM_URL", &upstream.address);
+    serve::clean(command).env("EXEC_URL", &server.address).env("UPSTREAM_URL", &upstream.address);
     let log = place.target.join(format!("{name}.log"));
     let outcome = shell::pass_within(command, &log, LIMIT);
     let shown = if outcome.is_ok() {
@@ -86,11 +78,7 @@ fn suite(place: &Place, name: &str, command: &mut Command) -> Result {
         vec![(&server.log, 100), (&upstream.log, 100), (&log, 400)]
     };
     for (file, lines) in shown {
-        println!(
-            "-- {}\n{}",
-            file.display(),
-            tail(&std::fs::read_to_string(file)?, lines)
-        );
+        println!("-- {}\n{}", file.display(), tail(&std::fs::read_to_string(file)?, lines));
     }
     outcome
 }

@@ -12,9 +12,7 @@ pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// The root of the workspace: the nearest folder upwards that holds `xtask/Cargo.toml`.
 pub(crate) fn root() -> Result<PathBuf> {
     let here = std::env::current_dir()?;
-    let found = here
-        .ancestors()
-        .find(|dir| dir.join("xtask/Cargo.toml").is_file());
+    let found = here.ancestors().find(|dir| dir.join("xtask/Cargo.toml").is_file());
     Ok(found.ok_or("run me inside the workspace")?.to_path_buf())
 }
 
@@ -29,54 +27,31 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
 /// Runs a command with our own terminal; an exit code other than 0 is an error that names the command.
 pub(crate) fn pass(command: &mut Command) -> Result {
     println!("$ {}", shown(command));
-    let status = command
-        .status()
-        .map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{} ended with {status}", shown(command)).into())
-    }
+    let status = command.status().map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", shown(command)).into()) }
 }
 
 /// The standard output of a command that must succeed; its standard error is part of the error.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
+    let output = command.output().map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
     if output.status.success() {
         return Ok(String::from_utf8(output.stdout)?);
     }
     let errors = String::from_utf8(output.stderr)?;
-    Err(format!(
-        "{} ended with {}: {}",
-        shown(command),
-        output.status,
-        errors.trim()
-    )
-    .into())
+    Err(format!("{} ended with {}: {}", shown(command), output.status, errors.trim()).into())
 }
 
 /// Whether the program can be started and says its version.
 pub(crate) fn has(command: &mut Command) -> bool {
-    let quiet = command
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let quiet = command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
 /// Runs a command with all its output in `log`; longer than `limit` is an error, and the process is killed.
 pub(crate) fn pass_within(command: &mut Command, log: &Path, limit: Duration) -> Result {
     let file = File::create(log)?;
-    command
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file);
-    let child = command
-        .spawn()
-        .map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let child = command.spawn().map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
     let mut child = Killed(child);
     let start = now();
     loop {
@@ -111,14 +86,9 @@ pub(crate) fn now() -> Instant {
 
 /// The folder that cargo builds into.
 pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
-    let text = read(&mut cargo(
-        root,
-        &["metadata", "--no-deps", "--format-version", "1"],
-    ))?;
+    let text = read(&mut cargo(root, &["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&text)?;
-    let dir = metadata["target_directory"]
-        .as_str()
-        .ok_or("cargo metadata names no target directory")?;
+    let dir = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
     Ok(PathBuf::from(dir))
 }
 
@@ -129,10 +99,7 @@ pub(crate) fn is_ci() -> bool {
 
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let name = program
-        .file_name()
-        .unwrap_or(command.get_program())
-        .to_string_lossy();
+    let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy();
     let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
     format!("{name} {}", args.join(" ")).trim_end().to_owned()
 }

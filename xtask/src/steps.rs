@@ -42,10 +42,7 @@ pub(crate) struct Steps {
 impl Steps {
     /// With `strict`, a step that is skipped counts as failed.
     pub(crate) fn new(strict: bool) -> Self {
-        Self {
-            steps: Vec::new(),
-            strict,
-        }
+        Self { steps: Vec::new(), strict }
     }
 
     /// Runs one step and notes its verdict and its time.
@@ -63,11 +60,7 @@ impl Steps {
             Verdict::Failed(why) => println!("failed: {why}"),
             Verdict::Skipped(why) => println!("skipped: {why}"),
         }
-        self.steps.push(Step {
-            name: name.to_owned(),
-            verdict,
-            took: start.elapsed(),
-        });
+        self.steps.push(Step { name: name.to_owned(), verdict, took: start.elapsed() });
     }
 
     /// Prints the table and the line `N passed, M failed, K skipped`; true if nothing failed.
@@ -87,11 +80,7 @@ impl Steps {
             };
             // The whole reason was printed with the step; here one line must do.
             let first: String = why.lines().next().unwrap_or("").chars().take(REASON).collect();
-            let line = format!(
-                "{:width$}  {word:7} {:7.1} s  {first}",
-                step.name,
-                step.took.as_secs_f64()
-            );
+            let line = format!("{:width$}  {word:7} {:7.1} s  {first}", step.name, step.took.as_secs_f64());
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -123,11 +112,7 @@ mod tests {
     #[test]
     fn the_account_ends_with_the_counts() {
         let steps = three(false);
-        assert!(
-            steps.account().ends_with("1 passed, 1 failed, 1 skipped\n"),
-            "{}",
-            steps.account()
-        );
+        assert!(steps.account().ends_with("1 passed, 1 failed, 1 skipped\n"), "{}", steps.account());
         assert!(steps.account().contains("it broke"));
         assert!(!steps.finish());
     }

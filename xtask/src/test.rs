@@ -15,13 +15,9 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     let root = shell::root()?;
     let mut steps = Steps::new(required || shell::is_ci());
     steps.step("unit and integration tests", || shell::pass(&mut tests(&root)));
-    steps.step("doc tests", || {
-        shell::pass(&mut shell::cargo(&root, &["test", "--workspace", "--doc"]))
-    });
+    steps.step("doc tests", || shell::pass(&mut shell::cargo(&root, &["test", "--workspace", "--doc"])));
     let build = ["build", "-p", "exec-server", "-p", "xtask"];
-    steps.step("build the server and the upstream", || {
-        shell::pass(&mut shell::cargo(&root, &build))
-    });
+    steps.step("build the server and the upstream", || shell::pass(&mut shell::cargo(&root, &build)));
     clients::run(&root, &mut steps)?;
     Ok(steps.finish())
 }
@@ -31,8 +27,5 @@ fn tests(root: &Path) -> Command {
     if shell::has(&mut shell::cargo(root, &["nextest"])) {
         return shell::cargo(root, &["nextest", "run", "--workspace", "--no-tests", "pass"]);
     }
-    shell::cargo(
-        root,
-        &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"],
-    )
+    shell::cargo(root, &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"])
 }

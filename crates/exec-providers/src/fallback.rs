@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use exec_core::{
-    Attempt, Capabilities, Context, Error, ErrorKind, Event, Executor, Health, Provider, Remedy, Request, Response,
-    Result,
+    Attempt, Capabilities, Context, Error, ErrorKind, Event, Executor, Health, Provider, Remedy, Request,
+    Response, Result,
 };
 use futures_util::future::join_all;
 
@@ -129,6 +129,9 @@ impl Provider for Fallback {
 impl std::fmt::Debug for Fallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let members: Vec<&str> = self.members.iter().map(|member| member.name()).collect();
-        f.debug_struct("Fallback").field("name", &self.name).field("members", &members).finish_non_exhaustive()
+        f.debug_struct("Fallback")
+            .field("name", &self.name)
+            .field("members", &members)
+            .finish_non_exhaustive()
     }
 }

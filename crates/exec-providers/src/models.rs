@@ -61,7 +61,10 @@ impl ModelMap {
             return Some("must name at least one model, or `\"*\" = \"*\"` for all");
         }
         let starred = |(asked, name): (&String, &String)| name == ANY && asked != ANY;
-        self.0.iter().any(starred).then_some("`\"*\"` on the right stands for the asked name: it needs `\"*\"` on the left")
+        self.0
+            .iter()
+            .any(starred)
+            .then_some("`\"*\"` on the right stands for the asked name: it needs `\"*\"` on the left")
     }
 }
 

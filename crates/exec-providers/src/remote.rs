@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use exec_core::{
-    Capabilities, Context, Error, ErrorKind, Event, Executor, Health, Operation, Output, Provider, Remedy, Report,
-    Request, Response, Result,
+    Capabilities, Context, Error, ErrorKind, Event, Executor, Health, Operation, Output, Provider, Remedy,
+    Report, Request, Response, Result,
 };
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
@@ -44,7 +44,11 @@ pub(crate) struct RemoteConfig {
 }
 
 impl<F: Format> Remote<F> {
-    pub(crate) fn new(name: impl Into<Arc<str>>, format: F, config: RemoteConfig) -> Result<Self, TransportError> {
+    pub(crate) fn new(
+        name: impl Into<Arc<str>>,
+        format: F,
+        config: RemoteConfig,
+    ) -> Result<Self, TransportError> {
         let RemoteConfig { transport, models, default_model, capabilities } = config;
         let transport = Transport::new(&transport)?;
         let (names, any_model) = (models.names().collect(), models.takes_any());
@@ -92,7 +96,8 @@ impl<F: Format> Remote<F> {
     /// Sends, and answers with an answer that says success.
     async fn dispatch(&self, mut outgoing: OutgoingRequest, context: &Context) -> Result<Incoming> {
         outgoing.headers.insert(USER_AGENT, AGENT);
-        let incoming = self.transport.send(outgoing, context.connect_limit()).await.map_err(transport_failed)?;
+        let incoming =
+            self.transport.send(outgoing, context.connect_limit()).await.map_err(transport_failed)?;
         if incoming.status.is_success() {
             return Ok(incoming);
         }
@@ -102,7 +107,13 @@ impl<F: Format> Remote<F> {
         Err(self.format.error(status, &headers, &body))
     }
 
-    async fn whole(&self, incoming: Incoming, operation: &Operation, encoded: &Encoded, report: Report) -> Result<Response> {
+    async fn whole(
+        &self,
+        incoming: Incoming,
+        operation: &Operation,
+        encoded: &Encoded,
+        report: Report,
+    ) -> Result<Response> {
         let body = incoming.bytes(MAX_ANSWER_BYTES).await.map_err(transport_failed)?;
         let answer = self.format.decode(operation, &body)?;
         let report = Report { id: answer.id, model: answer.model.or(report.model), ..report };

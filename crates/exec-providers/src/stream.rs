@@ -53,7 +53,10 @@ impl EventStream {
                     return Poll::Ready(Ok(()));
                 }
                 if self.queue.len() > MAX_PRELUDE {
-                    return Poll::Ready(Err(broken("no_content", "the stream begins with too many events without content")));
+                    return Poll::Ready(Err(broken(
+                        "no_content",
+                        "the stream begins with too many events without content",
+                    )));
                 }
                 if let Err(error) = ready!(self.poll_read(cx)) {
                     return Poll::Ready(Err(error));

@@ -6,23 +6,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The most crates that normal dependencies with default features may bring.
-const LIMITS: &[(&str, usize)] = &[
-    ("exec-core", 45),
-    ("pipe-graph", 25),
-    ("exec-pool", 30),
-    ("exec-query", 15),
-];
+const LIMITS: &[(&str, usize)] =
+    &[("exec-core", 45), ("pipe-graph", 25), ("exec-pool", 30), ("exec-query", 15)];
 
 /// Checks every crate alone, with its default features and with none.
 pub(super) fn alone(root: &Path) -> Result {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(root.join("crates"))? {
-        names.push(
-            entry?
-                .file_name()
-                .into_string()
-                .map_err(|_| "a crate's folder is not UTF-8")?,
-        );
+        names.push(entry?.file_name().into_string().map_err(|_| "a crate's folder is not UTF-8")?);
     }
     names.sort();
     for name in &names {
@@ -36,37 +27,20 @@ pub(super) fn alone(root: &Path) -> Result {
 pub(super) fn limits(root: &Path) -> Result {
     let mut heavy = Vec::new();
     for (name, limit) in LIMITS {
-        let args = [
-            "tree",
-            "-p",
-            name,
-            "-e",
-            "normal",
-            "--prefix",
-            "none",
-            "--no-dedupe",
-        ];
+        let args = ["tree", "-p", name, "-e", "normal", "--prefix", "none", "--no-dedupe"];
         let count = crates(&shell::read(&mut cargo(root, &args))?);
         println!("{name:12} {count:3} crates, at most {limit}");
         if count > *limit {
             heavy.push(format!("{name} brings {count} crates, and {limit} are the most"));
         }
     }
-    if heavy.is_empty() {
-        Ok(())
-    } else {
-        Err(heavy.join("; ").into())
-    }
+    if heavy.is_empty() { Ok(()) } else { Err(heavy.join("; ").into()) }
 }
 
 /// How many crates a tree holds besides its root.
 fn crates(tree: &str) -> usize {
     let package = |line: &str| line.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
-    let all: BTreeSet<_> = tree
-        .lines()
-        .filter(|line| !line.is_empty())
-        .map(package)
-        .collect();
+    let all: BTreeSet<_> = tree.lines().filter(|line| !line.is_empty()).map(package).collect();
     all.len().saturating_sub(1)
 }
 

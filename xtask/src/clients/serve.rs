@@ -21,22 +21,14 @@ pub(super) struct Served {
 
 pub(super) fn upstream(place: &Place, suite: &str) -> Result<Served> {
     let mut command = Command::new(place.binaries.join("xtask"));
-    start(
-        place,
-        &format!("{suite}.upstream"),
-        command.args(["upstream", "--listen", "127.0.0.1:0"]),
-    )
+    start(place, &format!("{suite}.upstream"), command.args(["upstream", "--listen", "127.0.0.1:0"]))
 }
 
 pub(super) fn server(place: &Place, suite: &str, upstream: &str) -> Result<Served> {
     let config = place.target.join(format!("{suite}.toml"));
     std::fs::write(&config, configuration(upstream))?;
     let mut command = Command::new(place.binaries.join("exec-server"));
-    command
-        .arg("--config")
-        .arg(config)
-        .arg("--data-dir")
-        .arg(place.target.join(format!("{suite}.data")));
+    command.arg("--config").arg(config).arg("--data-dir").arg(place.target.join(format!("{suite}.data")));
     start(place, &format!("{suite}.server"), &mut command)
 }
 
@@ -58,29 +50,16 @@ pub(super) fn clean(command: &mut Command) -> &mut Command {
 fn start(place: &Place, name: &str, command: &mut Command) -> Result<Served> {
     let log = place.target.join(format!("{name}.log"));
     clean(command).current_dir(&place.target);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(File::create(&log)?);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
     let program = command.get_program().to_string_lossy().into_owned();
-    let child = command
-        .spawn()
-        .map_err(|error| format!("cannot start {program}: {error}"))?;
+    let child = command.spawn().map_err(|error| format!("cannot start {program}: {error}"))?;
     let mut process = Killed(child);
     let stdout = process.0.stdout.take().ok_or("the process has no output")?;
     let Ok(address) = first_address(stdout).recv_timeout(START_LIMIT) else {
         drop(process);
-        return Err(format!(
-            "{program} does not listen: {}",
-            std::fs::read_to_string(&log)?.trim()
-        )
-        .into());
+        return Err(format!("{program} does not listen: {}", std::fs::read_to_string(&log)?.trim()).into());
     };
-    Ok(Served {
-        address,
-        log,
-        _process: process,
-    })
+    Ok(Served { address, log, _process: process })
 }
 
 /// Reads the output to its end, so that the process never blocks on it, and sends on the first address.
@@ -118,14 +97,8 @@ mod tests {
     #[test]
     fn the_configuration_is_toml_and_names_the_upstream() {
         let config: toml::Table = toml::from_str(&configuration("http://127.0.0.1:9")).unwrap();
-        assert_eq!(
-            config["providers"]["up"]["base_url"].as_str(),
-            Some("http://127.0.0.1:9/v1")
-        );
-        assert_eq!(
-            config["providers"]["claude"]["base_url"].as_str(),
-            Some("http://127.0.0.1:9")
-        );
+        assert_eq!(config["providers"]["up"]["base_url"].as_str(), Some("http://127.0.0.1:9/v1"));
+        assert_eq!(config["providers"]["claude"]["base_url"].as_str(), Some("http://127.0.0.1:9"));
         assert_eq!(config["server"]["default_provider"].as_str(), Some("up"));
     }
 }

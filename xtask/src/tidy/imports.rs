@@ -15,73 +15,31 @@ struct Rule {
 }
 
 const TABLE: &[Rule] = &[
-    Rule {
-        name: "exec-core",
-        ours: Some(&[]),
-        banned: &["axum", "reqwest", "moka", "hyper"],
-    },
-    Rule {
-        name: "exec-pool",
-        ours: Some(&[]),
-        banned: &[],
-    },
-    Rule {
-        name: "pipe-graph",
-        ours: Some(&[]),
-        banned: &["tokio"],
-    },
-    Rule {
-        name: "exec-query",
-        ours: Some(&[]),
-        banned: &["rusqlite", "sqlx", "tokio-postgres"],
-    },
-    Rule {
-        name: "exec-middleware",
-        ours: Some(&["exec-core"]),
-        banned: &[],
-    },
+    Rule { name: "exec-core", ours: Some(&[]), banned: &["axum", "reqwest", "moka", "hyper"] },
+    Rule { name: "exec-pool", ours: Some(&[]), banned: &[] },
+    Rule { name: "pipe-graph", ours: Some(&[]), banned: &["tokio"] },
+    Rule { name: "exec-query", ours: Some(&[]), banned: &["rusqlite", "sqlx", "tokio-postgres"] },
+    Rule { name: "exec-middleware", ours: Some(&["exec-core"]), banned: &[] },
     Rule {
         name: "exec-strategies",
         ours: Some(&["exec-core", "exec-middleware", "pipe-graph"]),
         banned: &[],
     },
-    Rule {
-        name: "exec-providers",
-        ours: Some(&["exec-core", "exec-pool", "exec-middleware"]),
-        banned: &[],
-    },
-    Rule {
-        name: "exec-server",
-        ours: None,
-        banned: &[],
-    },
-    Rule {
-        name: "benches",
-        ours: None,
-        banned: &[],
-    },
-    Rule {
-        name: "xtask",
-        ours: Some(&[]),
-        banned: &[],
-    },
+    Rule { name: "exec-providers", ours: Some(&["exec-core", "exec-pool", "exec-middleware"]), banned: &[] },
+    Rule { name: "exec-server", ours: None, banned: &[] },
+    Rule { name: "benches", ours: None, banned: &[] },
+    Rule { name: "xtask", ours: Some(&[]), banned: &[] },
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let members = tree.members();
     let ours: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
-    members
-        .iter()
-        .flat_map(|member| of_member(member, &ours))
-        .collect()
+    members.iter().flat_map(|member| of_member(member, &ours)).collect()
 }
 
 fn of_member(member: &Member<'_>, ours: &[&str]) -> Vec<Problem> {
     let Some(rule) = TABLE.iter().find(|rule| rule.name == member.name) else {
-        let message = format!(
-            "{} is not in the import table (xtask/src/tidy/imports.rs)",
-            member.name
-        );
+        let message = format!("{} is not in the import table (xtask/src/tidy/imports.rs)", member.name);
         return vec![Problem::new(member.path, 1, message)];
     };
     let mut problems = Vec::new();
@@ -139,56 +97,28 @@ mod tests {
     #[test]
     fn what_the_table_allows_passes() {
         assert!(
-            of(
-                "exec-middleware",
-                "[dependencies]\nexec-core.workspace = true\ntokio = \"1\"\n"
-            )
-            .is_empty()
+            of("exec-middleware", "[dependencies]\nexec-core.workspace = true\ntokio = \"1\"\n").is_empty()
         );
-        assert!(
-            of(
-                "exec-server",
-                "[dependencies]\nexec-core = {}\nexec-strategies = {}\n"
-            )
-            .is_empty()
-        );
+        assert!(of("exec-server", "[dependencies]\nexec-core = {}\nexec-strategies = {}\n").is_empty());
     }
 
     #[test]
     fn a_leaf_that_takes_one_of_ours_is_named_with_its_line() {
-        let found = of(
-            "exec-pool",
-            "[dependencies]\ntokio = \"1\"\nexec-core.workspace = true\n",
-        );
-        assert_eq!(
-            found,
-            ["crates/x/Cargo.toml:5: exec-pool must not depend on exec-core"]
-        );
+        let found = of("exec-pool", "[dependencies]\ntokio = \"1\"\nexec-core.workspace = true\n");
+        assert_eq!(found, ["crates/x/Cargo.toml:5: exec-pool must not depend on exec-core"]);
     }
 
     #[test]
     fn renamed_target_and_build_dependencies_count() {
-        assert_eq!(
-            of("xtask", "[dependencies]\nc = { package = \"exec-core\" }\n").len(),
-            1
-        );
-        assert_eq!(
-            of("xtask", "[target.'cfg(unix)'.dependencies]\nexec-core = {}\n").len(),
-            1
-        );
+        assert_eq!(of("xtask", "[dependencies]\nc = { package = \"exec-core\" }\n").len(), 1);
+        assert_eq!(of("xtask", "[target.'cfg(unix)'.dependencies]\nexec-core = {}\n").len(), 1);
         assert_eq!(of("xtask", "[build-dependencies]\nexec-core = {}\n").len(), 1);
     }
 
     #[test]
     fn third_parties_are_banned_by_crate_and_tests_are_free() {
         assert_eq!(of("pipe-graph", "[dependencies]\ntokio = \"1\"\n").len(), 1);
-        assert!(
-            of(
-                "pipe-graph",
-                "[dev-dependencies]\ntokio = \"1\"\nexec-core = {}\n"
-            )
-            .is_empty()
-        );
+        assert!(of("pipe-graph", "[dev-dependencies]\ntokio = \"1\"\nexec-core = {}\n").is_empty());
     }
 
     #[test]

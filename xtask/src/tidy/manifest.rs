@@ -3,20 +3,12 @@
 use super::Problem;
 use super::tree::{Member, Tree};
 
-const FILES: &[&str] = &[
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "LICENSE-APACHE",
-    "LICENSE-MIT",
-    "README.md",
-    "deny.toml",
-];
+const FILES: &[&str] =
+    &["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "deny.toml"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let missing = FILES.iter().filter(|path| tree.get(path).is_none());
-    let mut problems: Vec<_> = missing
-        .map(|path| Problem::new(path, 1, "the file is missing"))
-        .collect();
+    let mut problems: Vec<_> = missing.map(|path| Problem::new(path, 1, "the file is missing")).collect();
     for member in tree.members().iter().filter(|member| member.is_published()) {
         problems.extend(of_member(member));
     }
@@ -25,35 +17,22 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
 
 fn of_member(member: &Member<'_>) -> Vec<Problem> {
     let mut wrong = Vec::new();
-    if member
-        .field("description")
-        .and_then(toml::Value::as_str)
-        .is_none_or(|text| text.len() < 10)
-    {
+    if member.field("description").and_then(toml::Value::as_str).is_none_or(|text| text.len() < 10) {
         wrong.push("no description");
     }
     // The registry takes at most five.
-    let keywords = member
-        .field("keywords")
-        .and_then(toml::Value::as_array)
-        .map_or(0, Vec::len);
+    let keywords = member.field("keywords").and_then(toml::Value::as_array).map_or(0, Vec::len);
     if !(1..=5).contains(&keywords) {
         wrong.push("needs one to five keywords");
     }
     let metadata = member.field("metadata");
-    if metadata
-        .and_then(|metadata| metadata.get("docs")?.get("rs"))
-        .is_none()
-    {
+    if metadata.and_then(|metadata| metadata.get("docs")?.get("rs")).is_none() {
         wrong.push("no [package.metadata.docs.rs]");
     }
     if member.field("readme").and_then(toml::Value::as_str) != Some("README.md") {
         wrong.push("no readme = \"README.md\"");
     }
-    let lints = member
-        .manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"));
+    let lints = member.manifest.get("lints").and_then(|lints| lints.get("workspace"));
     if lints.and_then(toml::Value::as_bool) != Some(true) {
         wrong.push("does not take the lints of the workspace");
     }

@@ -10,18 +10,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, text) in wanted(tree) {
         match tree.get(&path) {
-            None => problems.push(Problem::new(
-                &path,
-                1,
-                "the file is missing: cargo xtask tidy --fix writes it",
-            )),
+            None => {
+                problems.push(Problem::new(&path, 1, "the file is missing: cargo xtask tidy --fix writes it"))
+            }
             Some(there) if there == text => {}
             Some(there) => {
-                let line = 1 + there
-                    .lines()
-                    .zip(text.lines())
-                    .take_while(|(a, b)| a == b)
-                    .count();
+                let line = 1 + there.lines().zip(text.lines()).take_while(|(a, b)| a == b).count();
                 let message = "differs from the crate docs: cargo xtask tidy --fix writes it";
                 problems.push(Problem::new(&path, line, message));
             }
@@ -32,17 +26,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
 
 /// Path and text of the README of every published crate.
 pub(super) fn wanted(tree: &Tree) -> Vec<(String, String)> {
-    tree.members()
-        .iter()
-        .filter(|member| member.is_published())
-        .filter_map(|m| of_member(tree, m))
-        .collect()
+    tree.members().iter().filter(|member| member.is_published()).filter_map(|m| of_member(tree, m)).collect()
 }
 
 fn of_member(tree: &Tree, member: &Member<'_>) -> Option<(String, String)> {
-    let source = ["lib.rs", "main.rs"]
-        .iter()
-        .find_map(|file| tree.get(&format!("{}/src/{file}", member.folder)))?;
+    let source =
+        ["lib.rs", "main.rs"].iter().find_map(|file| tree.get(&format!("{}/src/{file}", member.folder)))?;
     let text = format!("# {}\n\n{}\n", member.name, page(&docs(source)).trim());
     Some((format!("{}/README.md", member.folder), text))
 }
@@ -90,8 +79,7 @@ fn push(page: &mut String, line: &str) {
 /// Whether rustdoc takes a fence with this info string for a doc test.
 fn is_rust(info: &str) -> bool {
     const MARKS: &[&str] = &["rust", "no_run", "should_panic", "compile_fail", "ignore"];
-    info.split([',', ' '])
-        .all(|mark| mark.is_empty() || MARKS.contains(&mark) || mark.starts_with("edition"))
+    info.split([',', ' ']).all(|mark| mark.is_empty() || MARKS.contains(&mark) || mark.starts_with("edition"))
 }
 
 /// A line of a doc test as rustdoc shows it; hidden ones begin with `# `.
@@ -100,11 +88,7 @@ fn visible(line: &str) -> Option<&str> {
     if code == "#" || code.starts_with("# ") {
         return None;
     }
-    Some(if code.starts_with("##") {
-        code.get(1..).unwrap_or(code)
-    } else {
-        line
-    })
+    Some(if code.starts_with("##") { code.get(1..).unwrap_or(code) } else { line })
 }
 
 #[cfg(test)]
@@ -120,10 +104,7 @@ mod tests {
     #[test]
     fn the_page_is_made_of_the_crate_docs() {
         let tree = Tree::of(&[("crates/x/Cargo.toml", MANIFEST), ("crates/x/src/lib.rs", LIB)]);
-        assert_eq!(
-            wanted(&tree),
-            [("crates/x/README.md".to_owned(), README.to_owned())]
-        );
+        assert_eq!(wanted(&tree), [("crates/x/README.md".to_owned(), README.to_owned())]);
         assert_eq!(check(&tree).len(), 1, "it is missing");
     }
 
@@ -131,11 +112,7 @@ mod tests {
     fn an_equal_page_passes_and_another_is_named_by_line() {
         let of = |readme: &str| {
             let lib = ("crates/x/src/lib.rs", LIB);
-            check(&Tree::of(&[
-                ("crates/x/Cargo.toml", MANIFEST),
-                lib,
-                ("crates/x/README.md", readme),
-            ]))
+            check(&Tree::of(&[("crates/x/Cargo.toml", MANIFEST), lib, ("crates/x/README.md", readme)]))
         };
         assert!(of(README).is_empty());
         assert_eq!(of(&README.replace("## Use", "## Usage"))[0].line, 5);

@@ -47,10 +47,7 @@ mod tests {
     use super::*;
 
     fn of(path: &str, text: &str) -> Vec<usize> {
-        check(&Tree::of(&[(path, text)]))
-            .iter()
-            .map(|problem| problem.line)
-            .collect()
+        check(&Tree::of(&[(path, text)])).iter().map(|problem| problem.line).collect()
     }
 
     #[test]

@@ -15,8 +15,7 @@ impl Tree {
     /// Reads the tree below `root`. Outside a git repository all files count but those of `target` and hidden folders.
     pub(super) fn read(root: &Path) -> Result<Self> {
         let mut git = Command::new("git");
-        git.current_dir(root)
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+        git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
         let paths = match shell::read(&mut git) {
             Ok(list) => list.split_terminator('\0').map(str::to_owned).collect(),
             Err(_) => walk(root)?,
@@ -40,24 +39,17 @@ impl Tree {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
     /// The manifests of the members, with the folder of each. One that is no TOML is left to cargo to report.
     pub(super) fn members(&self) -> Vec<Member<'_>> {
-        self.iter()
-            .filter_map(|(path, text)| Member::new(path, text))
-            .collect()
+        self.iter().filter_map(|(path, text)| Member::new(path, text)).collect()
     }
 
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-            .collect();
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         Self { files }
     }
 }
@@ -77,13 +69,7 @@ impl<'a> Member<'a> {
         let folder = path.strip_suffix("/Cargo.toml")?;
         let manifest: toml::Table = toml::from_str(text).ok()?;
         let name = manifest.get("package")?.get("name")?.as_str()?.to_owned();
-        Some(Self {
-            name,
-            folder,
-            path,
-            text,
-            manifest,
-        })
+        Some(Self { name, folder, path, text, manifest })
     }
 
     pub(super) fn is_published(&self) -> bool {

@@ -7,7 +7,6 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use serde::Deserialize;
 
-use super::duration;
 use super::error::TransportError;
 
 /// How one upstream is reached. Durations are written as `"250ms"`, `"5s"`, `"2m"`.
@@ -22,10 +21,10 @@ pub struct TransportConfig {
     /// The most requests that wait for a connection; more fail at once. Default 1024.
     pub max_waiting: usize,
     /// The limit for name lookup, TCP and TLS of one connection. Default 5 s.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "exec_core::duration")]
     pub connect: Duration,
     /// How long an unused connection is kept; zero keeps none. Default 90 s.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "exec_core::duration")]
     pub idle: Duration,
     /// Whether HTTP/2 is spoken. Default [`Http2::Auto`].
     pub http2: Http2,
@@ -68,10 +67,7 @@ impl TransportConfig {
     /// The defaults for this base URL.
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
-        Self {
-            base_url: base_url.into(),
-            ..Self::default()
-        }
+        Self { base_url: base_url.into(), ..Self::default() }
     }
 
     pub(super) fn check(&self) -> Result<Base, TransportError> {
@@ -85,10 +81,7 @@ impl TransportConfig {
         if self.connect.is_zero() {
             return wrong("connect", "must be more than zero");
         }
-        Base::parse(&self.base_url).map_err(|problem| TransportError::Config {
-            field: "base_url",
-            problem,
-        })
+        Base::parse(&self.base_url).map_err(|problem| TransportError::Config { field: "base_url", problem })
     }
 }
 
@@ -140,11 +133,7 @@ impl Base {
         if path.contains('?') {
             return Err("must not have a query");
         }
-        Ok(Self {
-            scheme,
-            authority,
-            prefix: path.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { scheme, authority, prefix: path.trim_end_matches('/').to_owned() })
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -176,8 +165,6 @@ impl Base {
             .authority(self.authority.clone())
             .path_and_query(path)
             .build()
-            .map_err(|_| TransportError::Request {
-                problem: "url is not valid",
-            })
+            .map_err(|_| TransportError::Request { problem: "url is not valid" })
     }
 }

@@ -33,17 +33,10 @@ pub(super) struct Http1 {
 
 impl Http1 {
     pub(super) async fn handshake(socket: Socket, max_buffer: usize) -> hyper::Result<Self> {
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(max_buffer)
-            .handshake(socket)
-            .await?;
+        let (sender, connection) = http1::Builder::new().max_buf_size(max_buffer).handshake(socket).await?;
         let tasks = Tasks::default();
         tasks.spawn(async move { note_end(connection.await) });
-        Ok(Self {
-            sender,
-            idle_since: Instant::now(),
-            _tasks: tasks,
-        })
+        Ok(Self { sender, idle_since: Instant::now(), _tasks: tasks })
     }
 }
 
@@ -78,13 +71,7 @@ impl Http2Connection {
         });
         tasks.spawn(async move { note_end(drive.await) });
         let (streams, idle_since) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
-        Ok(Arc::new(Self {
-            sender,
-            streams,
-            max_streams,
-            idle_since,
-            _tasks: tasks,
-        }))
+        Ok(Arc::new(Self { sender, streams, max_streams, idle_since, _tasks: tasks }))
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -104,14 +91,8 @@ impl Http2Connection {
     pub(super) fn try_stream(self: &Arc<Self>, gate: &Arc<Gate>) -> Option<Http2Stream> {
         let max = self.max_streams.load(Ordering::Acquire).min(MAX_STREAMS);
         let more = |now| (now < max).then_some(now + 1);
-        self.streams
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
-            .ok()?;
-        Some(Http2Stream {
-            sender: self.sender.clone(),
-            connection: self.clone(),
-            gate: gate.clone(),
-        })
+        self.streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Http2Stream { sender: self.sender.clone(), connection: self.clone(), gate: gate.clone() })
     }
 }
 
@@ -125,11 +106,7 @@ pub(super) struct Http2Stream {
 
 impl Drop for Http2Stream {
     fn drop(&mut self) {
-        let mut since = self
-            .connection
-            .idle_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.connection.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
         *since = Instant::now();
         drop(since);
         self.connection.streams.fetch_sub(1, Ordering::AcqRel);

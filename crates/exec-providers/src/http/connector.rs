@@ -32,14 +32,8 @@ pub(super) fn connector(config: &TransportConfig, tls: bool) -> Result<Connector
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(TCP_KEEPALIVE));
     tcp.set_keepalive_interval(Some(TCP_KEEPALIVE));
-    let roots = if tls {
-        roots(config.ca_file.as_deref())?
-    } else {
-        RootCertStore::empty()
-    };
-    let builder = HttpsConnectorBuilder::new()
-        .with_tls_config(tls_config(roots)?)
-        .https_or_http();
+    let roots = if tls { roots(config.ca_file.as_deref())? } else { RootCertStore::empty() };
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls_config(roots)?).https_or_http();
     Ok(match config.http2 {
         Http2::Auto => builder.enable_all_versions().wrap_connector(tcp),
         Http2::Never => builder.enable_http1().wrap_connector(tcp),
@@ -52,10 +46,7 @@ fn tls_config(roots: RootCertStore) -> Result<ClientConfig, TransportError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| TransportError::Config {
-            field: "tls",
-            problem: "has no usable protocol version",
-        })?;
+        .map_err(|_| TransportError::Config { field: "tls", problem: "has no usable protocol version" })?;
     Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -64,10 +55,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TransportError> {
     static SYSTEM: OnceLock<RootCertStore> = OnceLock::new();
     let mut roots = SYSTEM.get_or_init(system_roots).clone();
     if let Some(path) = ca_file {
-        add_file(&mut roots, path).map_err(|problem| TransportError::Config {
-            field: "ca_file",
-            problem,
-        })?;
+        add_file(&mut roots, path).map_err(|problem| TransportError::Config { field: "ca_file", problem })?;
     }
     Ok(roots)
 }
@@ -86,16 +74,10 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), &'static str> 
     let mut found = false;
     for certificate in CertificateDer::pem_file_iter(path).map_err(|_| "cannot be read")? {
         let certificate = certificate.map_err(|_| "is not a valid pem file")?;
-        roots
-            .add(certificate)
-            .map_err(|_| "holds a certificate that cannot be trusted")?;
+        roots.add(certificate).map_err(|_| "holds a certificate that cannot be trusted")?;
         found = true;
     }
-    if found {
-        Ok(())
-    } else {
-        Err("holds no certificate")
-    }
+    if found { Ok(()) } else { Err("holds no certificate") }
 }
 
 /// A socket that gives its permit back when it is closed, not earlier.
@@ -108,10 +90,7 @@ pub(super) struct Permitted<S> {
 
 impl<S> Permitted<S> {
     pub(super) fn new(socket: S, permit: OpenPermit) -> Self {
-        Self {
-            socket,
-            _permit: permit,
-        }
+        Self { socket, _permit: permit }
     }
 }
 

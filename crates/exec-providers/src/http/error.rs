@@ -82,17 +82,11 @@ impl TransportError {
     pub(super) fn connect(source: impl Into<BoxError>) -> Self {
         let source = source.into();
         let timed_out = io_kind(source.as_ref()) == Some(io::ErrorKind::TimedOut);
-        Self::Connect {
-            timed_out,
-            source: Some(source),
-        }
+        Self::Connect { timed_out, source: Some(source) }
     }
 
     pub(super) const fn connect_timeout() -> Self {
-        Self::Connect {
-            timed_out: true,
-            source: None,
-        }
+        Self::Connect { timed_out: true, source: None }
     }
 
     /// A failure after the request was handed to a connection, before the head of the answer.

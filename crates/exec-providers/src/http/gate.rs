@@ -58,9 +58,7 @@ impl Gate {
     }
 
     pub(super) fn wait(self: &Arc<Self>) -> Result<Waiting, TransportError> {
-        take(&self.waiting, self.max_waiting)
-            .then(|| Waiting(self.clone()))
-            .ok_or(TransportError::Busy)
+        take(&self.waiting, self.max_waiting).then(|| Waiting(self.clone())).ok_or(TransportError::Busy)
     }
 
     pub(super) fn using(self: &Arc<Self>) -> InUse {
@@ -80,9 +78,7 @@ impl Gate {
 /// Adds one unless that would exceed `max`.
 fn take(count: &AtomicUsize, max: usize) -> bool {
     let more = |now| (now < max).then_some(now + 1);
-    count
-        .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
-        .is_ok()
+    count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
 }
 
 /// The right to have one connection open; lives inside the connection's socket.

@@ -26,16 +26,9 @@ pub struct Incoming {
 impl Incoming {
     pub(super) fn new(answer: Response<hyper::body::Incoming>, lease: Lease) -> Self {
         let (head, body) = answer.into_parts();
-        let mut body = IncomingBody {
-            body,
-            lease: Some(lease),
-        };
+        let mut body = IncomingBody { body, lease: Some(lease) };
         body.end_if_complete();
-        Self {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }
+        Self { status: head.status, headers: head.headers, body }
     }
 
     /// The whole body.
@@ -69,9 +62,7 @@ impl std::fmt::Debug for Incoming {
 
 impl std::fmt::Debug for IncomingBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IncomingBody")
-            .field("ended", &self.lease.is_none())
-            .finish_non_exhaustive()
+        f.debug_struct("IncomingBody").field("ended", &self.lease.is_none()).finish_non_exhaustive()
     }
 }
 

@@ -54,18 +54,12 @@ impl Edit {
     /// [`JsonError::Encode`] when the value's `Serialize` fails.
     pub fn set(key: impl Into<String>, value: &impl Serialize) -> Result<Self, JsonError> {
         let value = serde_json::to_vec(value).map_err(|_| JsonError::Encode)?;
-        Ok(Self {
-            key: key.into(),
-            value: Some(value.into()),
-        })
+        Ok(Self { key: key.into(), value: Some(value.into()) })
     }
 
     /// Removes the member if it is there.
     pub fn remove(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            value: None,
-        }
+        Self { key: key.into(), value: None }
     }
 }
 
@@ -73,10 +67,7 @@ impl Edit {
 impl std::fmt::Debug for Edit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let action = if self.value.is_some() { "set" } else { "remove" };
-        f.debug_struct("Edit")
-            .field("key", &self.key)
-            .field("action", &action)
-            .finish()
+        f.debug_struct("Edit").field("key", &self.key).field("action", &action).finish()
     }
 }
 
@@ -94,10 +85,7 @@ pub fn splice(source: &Bytes, edits: &[Edit]) -> Result<Body, JsonError> {
     (&mut deserializer)
         .deserialize_map(&mut splicer)
         .and_then(|()| deserializer.end())
-        .map_err(|fault| JsonError::Source {
-            line: fault.line(),
-            column: fault.column(),
-        })?;
+        .map_err(|fault| JsonError::Source { line: fault.line(), column: fault.column() })?;
     splicer.finish()
 }
 
@@ -117,21 +105,9 @@ struct Splicer<'a> {
 
 impl<'a> Splicer<'a> {
     fn new(source: &'a [u8], edits: &'a [Edit], rope: Rope<'a>) -> Self {
-        let end = source
-            .iter()
-            .position(|&byte| byte == b'{')
-            .map_or(0, |brace| brace + 1);
+        let end = source.iter().position(|&byte| byte == b'{').map_or(0, |brace| brace + 1);
         let met = vec![false; edits.len()];
-        Self {
-            source,
-            edits,
-            met,
-            rope,
-            kept: 0..end,
-            end,
-            previous_removed: false,
-            written: false,
-        }
+        Self { source, edits, met, rope, kept: 0..end, end, previous_removed: false, written: false }
     }
 
     /// Takes the next member; `key` and `value` borrow from the source, which gives their places.
@@ -209,11 +185,7 @@ impl<'a> Splicer<'a> {
             let later = edits.iter().skip(index + 1).any(|other| other.key == edit.key);
             if let (false, false, Some(value)) = (self.met[index], later, &edit.value) {
                 let key = serde_json::to_vec(&edit.key).map_err(|_| JsonError::Encode)?;
-                let comma: &[u8] = if std::mem::replace(&mut self.written, true) {
-                    b","
-                } else {
-                    b""
-                };
+                let comma: &[u8] = if std::mem::replace(&mut self.written, true) { b"," } else { b"" };
                 self.insert(&[comma, &key, b":", value].concat());
             }
         }

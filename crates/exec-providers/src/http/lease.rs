@@ -38,12 +38,7 @@ pub(super) enum Sent {
 
 impl Lease {
     pub(super) fn new(held: Held, pool: Arc<Pool>, in_use: InUse) -> Self {
-        Self {
-            held,
-            taken: Arc::default(),
-            pool,
-            _in_use: in_use,
-        }
+        Self { held, taken: Arc::default(), pool, _in_use: in_use }
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -56,22 +51,15 @@ impl Lease {
             }
             Held::Http2(stream) => stream.sender.try_send_request(request).await,
         };
-        answer
-            .map(Sent::Answered)
-            .or_else(|mut failure| match failure.take_message() {
-                Some(request) => Ok(Sent::Returned(Box::new(request))),
-                None => Err(TransportError::head(failure.error())),
-            })
+        answer.map(Sent::Answered).or_else(|mut failure| match failure.take_message() {
+            Some(request) => Ok(Sent::Returned(Box::new(request))),
+            None => Err(TransportError::head(failure.error())),
+        })
     }
 
     /// The answer was read to its end.
     pub(super) fn end(self) {
-        let Self {
-            held,
-            taken,
-            pool,
-            _in_use,
-        } = self;
+        let Self { held, taken, pool, _in_use } = self;
         if let Held::Http1(connection) = held
             && taken.load(Ordering::Acquire)
         {
@@ -87,9 +75,7 @@ fn to_origin_form(request: &mut Request<Sending>) -> Result<(), TransportError> 
         return Ok(());
     };
     let host = HeaderValue::from_str(authority.as_str());
-    let host = host.map_err(|_| TransportError::Request {
-        problem: "host is not valid",
-    })?;
+    let host = host.map_err(|_| TransportError::Request { problem: "host is not valid" })?;
     let path = request.uri().path_and_query().cloned();
     request.headers_mut().insert(HOST, host);
     *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);

@@ -18,7 +18,6 @@
 mod config;
 mod connection;
 mod connector;
-mod duration;
 mod error;
 mod gate;
 mod incoming;

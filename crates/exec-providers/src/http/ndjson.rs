@@ -141,9 +141,7 @@ impl Iterator for NdjsonParser {
 }
 
 fn check(line: &[u8]) -> Result<(), NdjsonError> {
-    std::str::from_utf8(line)
-        .map(drop)
-        .map_err(|_| NdjsonError::InvalidUtf8)
+    std::str::from_utf8(line).map(drop).map_err(|_| NdjsonError::InvalidUtf8)
 }
 
 /// Cuts JSON white space off both ends, which takes the CR of a CRLF with it.

@@ -77,12 +77,7 @@ impl Pool {
             origin: base.origin()?,
             connector: connector(&config, base.is_tls())?,
             gate: Gate::new(config.max_connections, config.max_waiting),
-            state: Mutex::new(State {
-                idle: Vec::new(),
-                shared: Vec::new(),
-                protocol,
-                dialing: false,
-            }),
+            state: Mutex::new(State { idle: Vec::new(), shared: Vec::new(), protocol, dialing: false }),
             janitor: Tasks::default(),
             janitor_runs: AtomicBool::new(false),
             config,
@@ -146,10 +141,7 @@ impl Pool {
     /// Waits for the end of the exchange before, which is a matter of one poll of the connection's task.
     async fn revive(&self, mut connection: Http1) -> Option<Held> {
         if !connection.sender.is_ready() {
-            timeout(self.config.connect, connection.sender.ready())
-                .await
-                .ok()?
-                .ok()?;
+            timeout(self.config.connect, connection.sender.ready()).await.ok()?.ok()?;
         }
         Some(Held::Http1(connection))
     }
@@ -161,9 +153,8 @@ impl Pool {
         turn: Option<Turn>,
     ) -> Result<Option<Held>, TransportError> {
         let limit = self.config.connect;
-        let made = timeout(limit, self.connect(permit))
-            .await
-            .map_err(|_| TransportError::connect_timeout())??;
+        let made =
+            timeout(limit, self.connect(permit)).await.map_err(|_| TransportError::connect_timeout())??;
         self.start_janitor();
         let held = match made {
             Made::Http1(connection) => {
@@ -184,10 +175,7 @@ impl Pool {
 
     async fn connect(&self, permit: OpenPermit) -> Result<Made, TransportError> {
         let mut connector = self.connector.clone();
-        let socket = connector
-            .call(self.origin.clone())
-            .await
-            .map_err(TransportError::connect)?;
+        let socket = connector.call(self.origin.clone()).await.map_err(TransportError::connect)?;
         let http2 = self.config.http2 == Http2::PriorKnowledge || socket.connected().is_negotiated_h2();
         let socket = Permitted::new(socket, permit);
         if http2 {
@@ -222,11 +210,8 @@ impl Pool {
         }
         let pool = Arc::downgrade(self);
         let idle = self.config.idle;
-        let pause = if idle.is_zero() {
-            Duration::from_secs(1)
-        } else {
-            (idle / 2).max(Duration::from_millis(10))
-        };
+        let pause =
+            if idle.is_zero() { Duration::from_secs(1) } else { (idle / 2).max(Duration::from_millis(10)) };
         self.janitor.spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
@@ -239,12 +224,8 @@ impl Pool {
     fn close_old(&self) {
         let limit = self.config.idle;
         let mut state = self.state();
-        state
-            .idle
-            .retain(|idle| !idle.sender.is_closed() && idle.idle_since.elapsed() < limit);
-        state
-            .shared
-            .retain(|shared| !shared.is_closed() && !shared.unused_for(limit));
+        state.idle.retain(|idle| !idle.sender.is_closed() && idle.idle_since.elapsed() < limit);
+        state.shared.retain(|shared| !shared.is_closed() && !shared.unused_for(limit));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -10,15 +10,7 @@ use super::error::TransportError;
 use super::rope::Body;
 
 /// Set by the connection alone: a caller that sets them could smuggle a second request.
-const FRAMING: [HeaderName; 7] = [
-    HOST,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    CONNECTION,
-    UPGRADE,
-    TRAILER,
-    TE,
-];
+const FRAMING: [HeaderName; 7] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE, TRAILER, TE];
 
 /// Never passed on from a caller, whatever the allow-list says.
 const PRIVATE: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
@@ -51,12 +43,7 @@ pub struct OutgoingRequest {
 impl OutgoingRequest {
     /// A request without headers.
     pub fn new(method: Method, path: impl Into<String>, body: Body) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            headers: HeaderMap::new(),
-            body,
-        }
+        Self { method, path: path.into(), headers: HeaderMap::new(), body }
     }
 
     /// A GET without a body.
@@ -67,9 +54,7 @@ impl OutgoingRequest {
     /// A POST of JSON.
     pub fn post(path: impl Into<String>, body: Body) -> Self {
         let mut request = Self::new(Method::POST, path, body);
-        request
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request
     }
 
@@ -123,9 +108,7 @@ impl std::fmt::Debug for OutgoingRequest {
 pub fn allow(from_caller: &HeaderMap, names: &[&str]) -> HeaderMap {
     let mut allowed = HeaderMap::new();
     for (name, value) in from_caller {
-        let listed = names
-            .iter()
-            .any(|wanted| wanted.eq_ignore_ascii_case(name.as_str()));
+        let listed = names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name.as_str()));
         if listed && !is_private(name) && !FRAMING.contains(name) && !is_per_hop(from_caller, name) {
             allowed.append(name, value.clone());
         }
@@ -139,11 +122,6 @@ fn is_private(name: &HeaderName) -> bool {
 }
 
 fn is_per_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let named = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    named
-        .flat_map(|list| list.split(','))
-        .any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|list| list.split(',')).any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
 }

@@ -78,10 +78,7 @@ impl From<Bytes> for Body {
 /// Shows sizes only: a body may hold anything.
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Body")
-            .field("segments", &self.segments.len())
-            .field("length", &self.length)
-            .finish()
+        f.debug_struct("Body").field("segments", &self.segments.len()).field("length", &self.length).finish()
     }
 }
 
@@ -95,11 +92,7 @@ pub(super) struct Rope<'a> {
 
 impl<'a> Rope<'a> {
     pub(super) fn new(sources: &'a [Bytes]) -> Self {
-        Self {
-            sources,
-            buffer: Vec::new(),
-            body: Body::empty(),
-        }
+        Self { sources, buffer: Vec::new(), body: Body::empty() }
     }
 
     pub(super) fn push(&mut self, piece: &[u8]) {
@@ -126,10 +119,7 @@ impl<'a> Rope<'a> {
             let have = source.as_ptr_range();
             have.start <= wanted.start && wanted.end <= have.end
         };
-        self.sources
-            .iter()
-            .find(holds)
-            .map(|source| source.slice_ref(piece))
+        self.sources.iter().find(holds).map(|source| source.slice_ref(piece))
     }
 
     fn flush_buffer(&mut self) {
@@ -162,12 +152,7 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn new(body: Body) -> Self {
         let taken = Arc::new(AtomicBool::new(body.is_empty()));
-        Self {
-            remaining: body.length,
-            segments: body.segments.into_iter(),
-            current: Bytes::new(),
-            taken,
-        }
+        Self { remaining: body.length, segments: body.segments.into_iter(), current: Bytes::new(), taken }
     }
 
     pub(super) fn taken(&self) -> Arc<AtomicBool> {

@@ -169,11 +169,7 @@ impl SseParser {
             && self.carry.is_empty()
             && matches!(self.bom, None | Some(0))
             && self.pending.is_empty();
-        if clean {
-            SseEnd::Clean
-        } else {
-            SseEnd::Unterminated
-        }
+        if clean { SseEnd::Clean } else { SseEnd::Unterminated }
     }
 
     /// All bytes pushed so far: a change is transport activity, even when no event came of it.
@@ -332,11 +328,7 @@ impl Pending {
             Data::One(line) => line,
             Data::Joined(lines) => lines.freeze(),
         };
-        Some(SseEvent {
-            data,
-            name: pending.name,
-            id: id.clone(),
-        })
+        Some(SseEvent { data, name: pending.name, id: id.clone() })
     }
 }
 

@@ -29,10 +29,7 @@ pub struct Transport {
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let host = self.base.authority.as_str();
-        f.debug_struct("Transport")
-            .field("host", &host)
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("Transport").field("host", &host).field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
@@ -44,10 +41,7 @@ impl Transport {
     /// [`TransportError::Config`] naming the setting that is wrong; the value is not shown.
     pub fn new(config: &TransportConfig) -> Result<Self, TransportError> {
         let base = config.check()?;
-        Ok(Self {
-            pool: Pool::new(config.clone(), &base)?,
-            base,
-        })
+        Ok(Self { pool: Pool::new(config.clone(), &base)?, base })
     }
 
     /// Sends a request and waits for the head of the answer, whatever its status.
@@ -87,9 +81,9 @@ impl Transport {
         let checkout = self.pool.checkout();
         match deadline {
             None => checkout.await,
-            Some(deadline) => timeout_at(deadline, checkout)
-                .await
-                .unwrap_or(Err(TransportError::connect_timeout())),
+            Some(deadline) => {
+                timeout_at(deadline, checkout).await.unwrap_or(Err(TransportError::connect_timeout()))
+            }
         }
     }
 

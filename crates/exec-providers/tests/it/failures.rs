@@ -18,10 +18,7 @@ async fn a_body_that_ends_early_is_an_error() {
         let mut answer = transport.send(OutgoingRequest::get("/"), None).await.unwrap();
         assert_eq!(answer.body.next().await.unwrap().unwrap(), "abc");
         let error = answer.body.next().await.unwrap().unwrap_err();
-        assert!(
-            matches!(error, TransportError::Incomplete) && !error.unsent(),
-            "{error:?}"
-        );
+        assert!(matches!(error, TransportError::Incomplete) && !error.unsent(), "{error:?}");
         assert!(answer.body.next().await.is_none());
         until(&transport, |stats| stats.open == 0 && stats.in_use == 0).await;
     }
@@ -31,10 +28,7 @@ async fn a_body_that_ends_early_is_an_error() {
 async fn a_close_or_nonsense_before_the_head_is_typed() {
     let (transport, _owner) = scripted("", true).await;
     let error = transport.send(post("x"), None).await.unwrap_err();
-    assert!(
-        matches!(error, TransportError::Closed { sent: true }) && !error.unsent(),
-        "{error:?}"
-    );
+    assert!(matches!(error, TransportError::Closed { sent: true }) && !error.unsent(), "{error:?}");
     let (transport, _owner) = scripted("SSH-2.0-secret\r\n\r\n", true).await;
     let error = transport.send(post("x"), None).await.unwrap_err();
     assert!(matches!(error, TransportError::Protocol), "{error:?}");
@@ -65,10 +59,7 @@ async fn a_reset_is_typed_in_the_head_and_in_the_body() {
             go.send_replace(true);
             answer.body.next().await.unwrap().unwrap_err()
         };
-        assert!(
-            matches!(error, TransportError::Reset) && !error.unsent(),
-            "{error:?}"
-        );
+        assert!(matches!(error, TransportError::Reset) && !error.unsent(), "{error:?}");
         until(&transport, |stats| stats.open == 0 && stats.in_use == 0).await;
     }
 }
@@ -79,16 +70,7 @@ async fn a_refused_connection_is_unsent() {
     drop(listener);
     let transport = Transport::new(&config(address)).unwrap();
     let error = transport.send(post("x"), Some(BOUND)).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            TransportError::Connect {
-                timed_out: false,
-                source: Some(_)
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, TransportError::Connect { timed_out: false, source: Some(_) }), "{error:?}");
     assert!(error.unsent());
     assert_eq!(transport.stats(), TransportStats::default());
 }
@@ -120,17 +102,11 @@ async fn a_body_over_the_limit_is_refused() {
 
 #[tokio::test]
 async fn an_answer_before_the_whole_upload_does_not_leave_a_busy_connection_in_the_pool() {
-    let (transport, _owner) = scripted(
-        "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n",
-        false,
-    )
-    .await;
+    let (transport, _owner) =
+        scripted("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n", false).await;
     // More than the socket buffers take: the upstream answers after the head and reads no more for a while.
     let body = Body::from(Bytes::from(vec![b'x'; 64 << 20]));
-    let answer = transport
-        .send(OutgoingRequest::post("/", body), None)
-        .await
-        .unwrap();
+    let answer = transport.send(OutgoingRequest::post("/", body), None).await.unwrap();
     assert_eq!(answer.status, http::StatusCode::PAYLOAD_TOO_LARGE);
     drop(answer);
     until(&transport, |stats| stats.open == 0 && stats.in_use == 0).await;

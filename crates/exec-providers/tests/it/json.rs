@@ -11,16 +11,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 fn copied(body: &Body, sources: &[Bytes]) -> usize {
-    let inside = |segment: &&Bytes| {
-        sources
-            .iter()
-            .any(|source| source.as_ptr_range().contains(&segment.as_ptr()))
-    };
-    body.segments()
-        .iter()
-        .filter(|segment| !inside(segment))
-        .map(Bytes::len)
-        .sum()
+    let inside =
+        |segment: &&Bytes| sources.iter().any(|source| source.as_ptr_range().contains(&segment.as_ptr()));
+    body.segments().iter().filter(|segment| !inside(segment)).map(Bytes::len).sum()
 }
 
 #[derive(Serialize)]
@@ -59,10 +52,7 @@ fn small_or_foreign_pieces_are_copied() {
     let foreign = "x".repeat(SHARE_FROM * 2);
     let body = encode_body(&[small, &foreign], std::slice::from_ref(&source)).unwrap();
     assert_eq!(body.segments().len(), 1);
-    assert_eq!(
-        format!("{body:?}"),
-        format!("Body {{ segments: 1, length: {} }}", body.len())
-    );
+    assert_eq!(format!("{body:?}"), format!("Body {{ segments: 1, length: {} }}", body.len()));
 }
 
 fn spliced(source: &str, edits: &[Edit]) -> String {
@@ -81,15 +71,9 @@ fn members_are_set_and_removed_in_place() {
         (r#"{}"#, r#"{"model":"x"}"#),
         (" { } ", r#" {"model":"x" } "#),
         (r#"{"model":"a"}"#, r#"{"model":"x"}"#),
-        (
-            r#"{ "a" : {"model": 1} , "model" : [2] }"#,
-            r#"{ "a" : {"model": 1} , "model" : "x" }"#,
-        ),
+        (r#"{ "a" : {"model": 1} , "model" : [2] }"#, r#"{ "a" : {"model": 1} , "model" : "x" }"#),
         (r#"{"mod\u0065l":null}"#, r#"{"mod\u0065l":"x"}"#),
-        (
-            r#"{"model":1,"b":2,"model":3}"#,
-            r#"{"model":"x","b":2,"model":"x"}"#,
-        ),
+        (r#"{"model":1,"b":2,"model":3}"#, r#"{"model":"x","b":2,"model":"x"}"#),
         (r#"{"s":"\"model\":1"}"#, r#"{"s":"\"model\":1","model":"x"}"#),
     ];
     for (source, expected) in cases {
@@ -100,25 +84,13 @@ fn members_are_set_and_removed_in_place() {
     assert_eq!(remove(r#"{"a":1, "b":2}"#), r#"{"b":2}"#);
     assert_eq!(remove(r#"{"b":2, "a":1 }"#), r#"{"b":2 }"#);
     assert_eq!(remove(r#"{"b":1,"a":1,"a":2,"c":3}"#), r#"{"b":1,"c":3}"#);
-    assert_eq!(
-        spliced("{}", &[set("a", &json!(1)), set("a", &json!(2))]),
-        r#"{"a":2}"#
-    );
+    assert_eq!(spliced("{}", &[set("a", &json!(1)), set("a", &json!(2))]), r#"{"a":2}"#);
     assert_eq!(spliced("{}", &[set("a", &json!(1)), Edit::remove("a")]), "{}");
 }
 
 #[test]
 fn what_is_no_object_is_refused_without_showing_it() {
-    for source in [
-        "",
-        "[]",
-        "1",
-        "{",
-        r#"{"a":}"#,
-        "{} x",
-        r#"{"secret":1,}"#,
-        "{'a':1}",
-    ] {
+    for source in ["", "[]", "1", "{", r#"{"a":}"#, "{} x", r#"{"secret":1,}"#, "{'a':1}"] {
         let error = splice(&Bytes::from(source), &[Edit::remove("a")]).unwrap_err();
         assert!(matches!(error, JsonError::Source { .. }), "{source}");
         assert!(!error.to_string().contains("secret"));
@@ -128,14 +100,8 @@ fn what_is_no_object_is_refused_without_showing_it() {
 
 #[test]
 fn a_large_source_is_not_copied() {
-    let source = Bytes::from(format!(
-        "{{\"a\":\"{}\",\"model\":1,\"stream\":true}}",
-        "x".repeat(1 << 20)
-    ));
-    let edits = [
-        set("model", &json!("x")),
-        set("stream_options", &json!({"include_usage": true})),
-    ];
+    let source = Bytes::from(format!("{{\"a\":\"{}\",\"model\":1,\"stream\":true}}", "x".repeat(1 << 20)));
+    let edits = [set("model", &json!("x")), set("stream_options", &json!({"include_usage": true}))];
     let body = splice(&source, &edits).unwrap();
     assert!(copied(&body, std::slice::from_ref(&source)) < 200);
     let value: Value = serde_json::from_slice(&body.to_bytes()).unwrap();
@@ -165,22 +131,12 @@ fn object() -> impl Strategy<Value = (String, Map<String, Value>)> {
     let member = (key(), value(), space, any::<bool>());
     (prop::collection::vec(member, 0..6), space).prop_map(|(members, outer)| {
         let text = members.iter().map(|(key, value, space, pretty)| {
-            let value = if *pretty {
-                format!("{value:#}")
-            } else {
-                value.to_string()
-            };
+            let value = if *pretty { format!("{value:#}") } else { value.to_string() };
             let key = Value::from(key.as_str()).to_string().replace('a', "\\u0061");
             format!("{space}{key}{space}:{space}{value}{space}")
         });
-        let text = format!(
-            "{outer}{{{outer}{}{outer}}}{outer}",
-            text.collect::<Vec<_>>().join(",")
-        );
-        (
-            text,
-            members.into_iter().map(|(key, value, ..)| (key, value)).collect(),
-        )
+        let text = format!("{outer}{{{outer}{}{outer}}}{outer}", text.collect::<Vec<_>>().join(","));
+        (text, members.into_iter().map(|(key, value, ..)| (key, value)).collect())
     })
 }
 

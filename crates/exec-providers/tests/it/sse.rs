@@ -7,11 +7,7 @@ use proptest::prelude::*;
 type Parsed = (Vec<(String, String, String)>, Option<SseError>, SseEnd, u64);
 
 fn seen(event: &SseEvent) -> (String, String, String) {
-    (
-        event.name().to_owned(),
-        event.text().to_owned(),
-        event.id().to_owned(),
-    )
+    (event.name().to_owned(), event.text().to_owned(), event.id().to_owned())
 }
 
 fn parse<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> Parsed {
@@ -39,27 +35,14 @@ fn data(bytes: &[u8]) -> Vec<String> {
 
 #[test]
 fn fields_follow_the_standard() {
-    assert_eq!(
-        data(b"data: a\n\ndata:b\r\n\r\ndata:  c\r\rdata\n\ndata:\n\n"),
-        ["a", "b", " c", "", ""]
-    );
+    assert_eq!(data(b"data: a\n\ndata:b\r\n\r\ndata:  c\r\rdata\n\ndata:\n\n"), ["a", "b", " c", "", ""]);
     assert_eq!(data(b"data: 1\ndata: 2\ndata:\n\n"), ["1\n2\n"]);
-    assert_eq!(
-        data(b"dat: x\ndatas: y\nretry: 5\nunknown\n: c\ndata: z\n\n"),
-        ["z"]
-    );
+    assert_eq!(data(b"dat: x\ndatas: y\nretry: 5\nunknown\n: c\ndata: z\n\n"), ["z"]);
     assert_eq!(data(b"event: lonely\n\ndata: next\n\n"), ["next"]);
     assert_eq!(data("\u{feff}data: x\n\n".as_bytes()), ["x"]);
-    assert_eq!(
-        data("\u{feff}\u{feff}data: x\n\n".as_bytes()),
-        [""; 0],
-        "only the first mark is cut"
-    );
+    assert_eq!(data("\u{feff}\u{feff}data: x\n\n".as_bytes()), [""; 0], "only the first mark is cut");
     let events = whole(b"event: a\nid: 7\ndata: 1\n\ndata: 2\n\nid: \0\ndata: 3\n\nid\ndata: 4\n\n");
-    let ids: Vec<_> = events
-        .iter()
-        .map(|(name, _, id)| (name.as_str(), id.as_str()))
-        .collect();
+    let ids: Vec<_> = events.iter().map(|(name, _, id)| (name.as_str(), id.as_str())).collect();
     assert_eq!(ids, [("a", "7"), ("", "7"), ("", "7"), ("", "")]);
 }
 
@@ -88,14 +71,7 @@ fn the_end_tells_what_was_pending() {
     let end = |bytes: &[u8]| parse([bytes], 100).2;
     assert_eq!(end(b""), SseEnd::Clean);
     assert_eq!(end(b"data: a\n\n: ping\n"), SseEnd::Clean);
-    for cut in [
-        &b"data: a\n"[..],
-        b"data: a",
-        b"event: x\n",
-        b"\xef",
-        b"\xef\xbb",
-        b"data: a\n\nd",
-    ] {
+    for cut in [&b"data: a\n"[..], b"data: a", b"event: x\n", b"\xef", b"\xef\xbb", b"data: a\n\nd"] {
         assert_eq!(end(cut), SseEnd::Unterminated, "{cut:?}");
     }
 }
@@ -180,11 +156,7 @@ proptest! {
 
 /// The standard's algorithm in its plainest form, on the whole text.
 fn model(text: &str) -> Vec<(String, String, String)> {
-    let text = text
-        .strip_prefix('\u{feff}')
-        .unwrap_or(text)
-        .replace("\r\n", "\n")
-        .replace('\r', "\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
     let (mut events, mut name, mut data, mut id) = (Vec::new(), String::new(), None::<String>, String::new());
     if text.rfind('\n').is_none() {

@@ -38,10 +38,7 @@ fn authority(name: &str, alpn: &[&str]) -> Authority {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &ca)
-        .unwrap();
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
     let ca_file = std::env::temp_dir().join(format!("exec-transport-{}-{name}.pem", std::process::id()));
     std::fs::write(&ca_file, ca.pem()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -53,10 +50,7 @@ fn authority(name: &str, alpn: &[&str]) -> Authority {
         .with_single_cert(vec![leaf.der().clone()], key.into())
         .unwrap();
     server.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    Authority {
-        ca_file,
-        acceptor: TlsAcceptor::from(Arc::new(server)),
-    }
+    Authority { ca_file, acceptor: TlsAcceptor::from(Arc::new(server)) }
 }
 
 /// A TLS upstream that answers with the protocol version it was asked in, after `delay`.
@@ -89,13 +83,7 @@ async fn secure(
 }
 
 async fn version(transport: &Transport) -> Bytes {
-    transport
-        .send(post("x"), Some(BOUND))
-        .await
-        .unwrap()
-        .bytes(20)
-        .await
-        .unwrap()
+    transport.send(post("x"), Some(BOUND)).await.unwrap().bytes(20).await.unwrap()
 }
 
 #[tokio::test]
@@ -111,10 +99,7 @@ async fn http2_is_spoken_when_offered_and_one_connection_is_shared() {
         .collect();
     let versions = timeout(BOUND, calls.join_all()).await.unwrap();
     let expected = format!("{:?}", Version::HTTP_2);
-    assert!(
-        versions.iter().all(|version| version == &expected),
-        "{versions:?}"
-    );
+    assert!(versions.iter().all(|version| version == &expected), "{versions:?}");
     assert_eq!((peak.most(), transport.stats().open), (1, 1));
     until(&transport, |stats| stats.in_use == 0 && stats.waiting == 0).await;
 }
@@ -135,10 +120,7 @@ async fn an_unknown_authority_is_refused_unsent() {
     config.ca_file = None;
     let transport = Transport::new(&config).unwrap();
     let error = transport.send(post("x"), Some(BOUND)).await.unwrap_err();
-    assert!(
-        matches!(error, TransportError::Connect { timed_out: false, .. }) && error.unsent(),
-        "{error:?}"
-    );
+    assert!(matches!(error, TransportError::Connect { timed_out: false, .. }) && error.unsent(), "{error:?}");
     until(&transport, |stats| stats.open == 0).await;
 }
 
@@ -152,21 +134,11 @@ async fn a_handshake_that_is_never_answered_ends_at_the_limit() {
     });
     let mut config = TransportConfig::new(format!("https://localhost:{}", address.port()));
     for own_limit in [false, true] {
-        config.connect = if own_limit {
-            Duration::from_millis(50)
-        } else {
-            BOUND
-        };
+        config.connect = if own_limit { Duration::from_millis(50) } else { BOUND };
         let transport = Transport::new(&config).unwrap();
         let limit = (!own_limit).then_some(Duration::from_millis(50));
-        let error = timeout(BOUND, transport.send(post("x"), limit))
-            .await
-            .unwrap()
-            .unwrap_err();
-        assert!(
-            matches!(error, TransportError::Connect { timed_out: true, .. }),
-            "{error:?}"
-        );
+        let error = timeout(BOUND, transport.send(post("x"), limit)).await.unwrap().unwrap_err();
+        assert!(matches!(error, TransportError::Connect { timed_out: true, .. }), "{error:?}");
         assert!(error.unsent() && error.is_timeout());
         assert_eq!(transport.stats(), TransportStats::default());
     }
@@ -245,13 +217,7 @@ async fn streams_over_the_upstreams_limit_wait_or_take_another_connection() {
             let (transport, content) = (transport.clone(), content.clone());
             async move {
                 let request = OutgoingRequest::post("/echo", Body::from(content));
-                transport
-                    .send(request, None)
-                    .await
-                    .unwrap()
-                    .bytes(1 << 20)
-                    .await
-                    .unwrap()
+                transport.send(request, None).await.unwrap().bytes(1 << 20).await.unwrap()
             }
         })
         .collect();

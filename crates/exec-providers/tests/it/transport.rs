@@ -35,29 +35,18 @@ async fn a_request_arrives_as_it_was_made_and_connections_are_used_again() {
         let mut body = Body::from(Bytes::from_static(b"hello "));
         body.push(Bytes::from_static(b"world"));
         let mut request = OutgoingRequest::post("/echo?alt=sse", body);
-        request
-            .headers
-            .insert("transfer-encoding", http::HeaderValue::from_static("chunked"));
-        request
-            .secret_header(http::header::AUTHORIZATION, "Bearer k")
-            .unwrap();
+        request.headers.insert("transfer-encoding", http::HeaderValue::from_static("chunked"));
+        request.secret_header(http::header::AUTHORIZATION, "Bearer k").unwrap();
         let answer = transport.send(request, Some(BOUND)).await.unwrap();
         assert_eq!(answer.bytes(10).await.unwrap(), "ok");
     }
     let (first, head) = seen.recv().await.unwrap();
     assert!(head.starts_with("POST /v1/echo?alt=sse HTTP/1.1\r\n") && head.ends_with("\r\n\r\nhello world"));
-    for line in [
-        format!("host: {address}"),
-        "content-length: 11".into(),
-        "authorization: Bearer k".into(),
-    ] {
+    for line in [format!("host: {address}"), "content-length: 11".into(), "authorization: Bearer k".into()] {
         assert_eq!(head.matches(&line).count(), 1, "{line} in {head}");
     }
     assert!(!head.contains("transfer-encoding"));
-    assert_eq!(
-        (seen.recv().await.unwrap().0, seen.recv().await.unwrap().0),
-        (first, first)
-    );
+    assert_eq!((seen.recv().await.unwrap().0, seen.recv().await.unwrap().0), (first, first));
     assert_eq!((transport.stats().open, transport.stats().in_use), (1, 0));
 }
 
@@ -76,10 +65,7 @@ async fn a_large_body_in_many_segments_arrives_whole() {
         body.push(Bytes::from(vec![byte; 100_000 + usize::from(byte)]));
     }
     let whole = body.to_bytes();
-    let answer = transport
-        .send(OutgoingRequest::post("/", body), None)
-        .await
-        .unwrap();
+    let answer = transport.send(OutgoingRequest::post("/", body), None).await.unwrap();
     assert!(answer.bytes(whole.len()).await.unwrap() == whole);
 }
 
@@ -106,13 +92,7 @@ async fn counted(max_connections: usize) -> (Arc<Transport>, Arc<Peak>, JoinSet<
 }
 
 async fn call(transport: Arc<Transport>, limit: Duration) -> Option<Bytes> {
-    let call = async {
-        transport
-            .send(OutgoingRequest::get("/"), None)
-            .await?
-            .bytes(10)
-            .await
-    };
+    let call = async { transport.send(OutgoingRequest::get("/"), None).await?.bytes(10).await };
     let answer = timeout(limit, call).await.ok().map(Result::unwrap);
     assert!(transport.stats().open <= 8);
     answer
@@ -132,31 +112,14 @@ async fn the_upstream_never_sees_more_connections_than_the_cap() {
 async fn cancelled_calls_give_everything_back() {
     let (transport, _peak, _owner) = counted(8).await;
     let limit = |index: u64| {
-        if index.is_multiple_of(3) {
-            Duration::from_micros(index * 70)
-        } else {
-            BOUND
-        }
+        if index.is_multiple_of(3) { Duration::from_micros(index * 70) } else { BOUND }
     };
-    let calls: JoinSet<_> = (0..200)
-        .map(|index| call(transport.clone(), limit(index)))
-        .collect();
+    let calls: JoinSet<_> = (0..200).map(|index| call(transport.clone(), limit(index))).collect();
     let answers = timeout(BOUND, calls.join_all()).await.unwrap();
     assert!(answers.iter().flatten().count() >= 133);
-    until(&transport, |stats| {
-        stats.in_use == 0 && stats.waiting == 0 && stats.open <= 8
-    })
-    .await;
+    until(&transport, |stats| stats.in_use == 0 && stats.waiting == 0 && stats.open <= 8).await;
     let again: JoinSet<_> = (0..8).map(|_| call(transport.clone(), BOUND)).collect();
-    assert_eq!(
-        timeout(BOUND, again.join_all())
-            .await
-            .unwrap()
-            .iter()
-            .flatten()
-            .count(),
-        8
-    );
+    assert_eq!(timeout(BOUND, again.join_all()).await.unwrap().iter().flatten().count(), 8);
 }
 
 #[tokio::test]
@@ -182,10 +145,7 @@ async fn the_queue_is_bounded_and_first_come_first_served() {
     let (listener, address) = listen().await;
     let _owner = upstream(listener, |mut socket| async move {
         while read_request(&mut socket, 0).await.is_some() {
-            socket
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
-                .await
-                .unwrap();
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await.unwrap();
         }
     });
     let mut config = config(address);
@@ -202,14 +162,7 @@ async fn the_queue_is_bounded_and_first_come_first_served() {
     assert!(matches!(late, TransportError::Connect { timed_out: true, .. }) && late.unsent());
     drop(first);
     let second = timeout(BOUND, second).await.unwrap().unwrap();
-    assert_eq!(
-        (
-            transport.stats().open,
-            transport.stats().in_use,
-            transport.stats().waiting
-        ),
-        (1, 1, 0)
-    );
+    assert_eq!((transport.stats().open, transport.stats().in_use, transport.stats().waiting), (1, 1, 0));
     drop(second);
     until(&transport, |stats| stats.open == 0 && stats.in_use == 0).await;
 }
@@ -241,15 +194,9 @@ async fn a_drop_closes_the_connection_at_once() {
     let closed = timeout(Duration::from_millis(100), seen.recv()).await;
     assert_eq!(closed, Ok(Some("closed")), "while waiting for the head");
 
-    let mut answer = transport
-        .send(OutgoingRequest::get("/stream"), None)
-        .await
-        .unwrap();
+    let mut answer = transport.send(OutgoingRequest::get("/stream"), None).await.unwrap();
     assert_eq!(answer.body.next().await.unwrap().unwrap(), "first");
-    assert_eq!(
-        (seen.recv().await, transport.stats().in_use),
-        (Some("request"), 1)
-    );
+    assert_eq!((seen.recv().await, transport.stats().in_use), (Some("request"), 1));
     drop(answer);
     let closed = timeout(Duration::from_millis(100), seen.recv()).await;
     assert_eq!(closed, Ok(Some("closed")), "inside the body");
@@ -263,11 +210,7 @@ async fn redirects_are_returned() {
     let answer = transport.send(post("x"), None).await.unwrap();
     assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(answer.headers["location"], "/elsewhere");
-    assert_eq!(
-        transport.stats().in_use,
-        0,
-        "an empty body gives the connection back by itself"
-    );
+    assert_eq!(transport.stats().in_use, 0, "an empty body gives the connection back by itself");
 }
 
 #[tokio::test]
@@ -281,13 +224,7 @@ async fn unused_connections_are_closed_after_the_idle_time() {
     let mut config = config(address);
     config.idle = Duration::from_millis(40);
     let transport = Transport::new(&config).unwrap();
-    transport
-        .send(OutgoingRequest::get("/"), None)
-        .await
-        .unwrap()
-        .bytes(2)
-        .await
-        .unwrap();
+    transport.send(OutgoingRequest::get("/"), None).await.unwrap().bytes(2).await.unwrap();
     assert_eq!(transport.stats().open, 1);
     until(&transport, |stats| stats.open == 0).await;
 }
@@ -304,13 +241,7 @@ async fn request_speed() {
             let transport = transport.clone();
             async move {
                 for _ in 0..5000 {
-                    transport
-                        .send(OutgoingRequest::get("/"), None)
-                        .await
-                        .unwrap()
-                        .bytes(2)
-                        .await
-                        .unwrap();
+                    transport.send(OutgoingRequest::get("/"), None).await.unwrap().bytes(2).await.unwrap();
                 }
             }
         })

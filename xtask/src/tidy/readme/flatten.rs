@@ -9,11 +9,7 @@ pub(super) fn flatten(prose: &str) -> String {
     while let Some(at) = rest.find(['`', '[']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (shown, length) = if rest.starts_with('`') {
-            code_span(rest)
-        } else {
-            link(rest)
-        };
+        let (shown, length) = if rest.starts_with('`') { code_span(rest) } else { link(rest) };
         out.push_str(shown);
         rest = &rest[length..];
     }
@@ -29,9 +25,7 @@ fn defines_item(line: &str) -> bool {
 /// The code span that opens the text, whole; a lone tick stands for itself.
 fn code_span(text: &str) -> (&str, usize) {
     let ticks = text.len() - text.trim_start_matches('`').len();
-    let end = text[ticks..]
-        .find(&text[..ticks])
-        .map_or(ticks, |at| at + 2 * ticks);
+    let end = text[ticks..].find(&text[..ticks]).map_or(ticks, |at| at + 2 * ticks);
     (&text[..end], end)
 }
 
@@ -45,11 +39,7 @@ fn link(text: &str) -> (&str, usize) {
         let target = after.strip_prefix(open).and_then(|after| after.split_once(shut));
         if let Some((target, _)) = target {
             let whole = close + 1 + target.len() + 2;
-            return if is_item(target) {
-                (label, whole)
-            } else {
-                (&text[..whole], whole)
-            };
+            return if is_item(target) { (label, whole) } else { (&text[..whole], whole) };
         }
     }
     let code = label.strip_prefix('`').and_then(|label| label.strip_suffix('`'));

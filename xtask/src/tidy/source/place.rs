@@ -20,12 +20,7 @@ impl Place {
     /// from what it names, since the compiler sees to it that the lint is really broken there.
     pub(super) fn inside(self, attrs: &[syn::Attribute]) -> Self {
         if is_test(attrs) {
-            return Self {
-                strict: false,
-                silent: false,
-                published: false,
-                guards: true,
-            };
+            return Self { strict: false, silent: false, published: false, guards: true };
         }
         let expected = |lints: &[&str]| attrs.iter().any(|attr| expects(attr, lints));
         Self {
@@ -46,17 +41,12 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(files: &BTreeMap<&str, syn::File>) -> Self {
-        let tests = files
-            .iter()
-            .flat_map(|(path, file)| test_modules(path, file))
-            .collect();
+        let tests = files.iter().flat_map(|(path, file)| test_modules(path, file)).collect();
         Self { tests }
     }
 
     pub(super) fn of(&self, path: &str) -> Place {
-        let free = path
-            .split('/')
-            .any(|part| matches!(part, "tests" | "benches" | "examples" | "xtask"))
+        let free = path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples" | "xtask"))
             || self
                 .tests
                 .iter()
@@ -92,10 +82,7 @@ fn expects(attr: &syn::Attribute, lints: &[&str]) -> bool {
         return false;
     };
     let named = |meta: &syn::Meta| {
-        meta.path()
-            .segments
-            .last()
-            .is_some_and(|last| lints.iter().any(|lint| last.ident == lint))
+        meta.path().segments.last().is_some_and(|last| lints.iter().any(|lint| last.ident == lint))
     };
     attr.path().is_ident("expect")
         && parts.iter().any(named)
@@ -105,11 +92,7 @@ fn expects(attr: &syn::Attribute, lints: &[&str]) -> bool {
 /// Whether the attributes make an item a test or compile it for tests only.
 fn is_test(attrs: &[syn::Attribute]) -> bool {
     attrs.iter().any(|attr| {
-        let last = attr
-            .path()
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string());
+        let last = attr.path().segments.last().map(|segment| segment.ident.to_string());
         match last.as_deref() {
             Some("test") => true,
             Some("cfg") => attr.parse_args::<syn::Meta>().is_ok_and(|meta| needs_test(&meta)),
@@ -124,8 +107,7 @@ fn needs_test(meta: &syn::Meta) -> bool {
         syn::Meta::Path(path) => path.is_ident("test"),
         syn::Meta::List(list) if list.path.is_ident("all") => {
             let parts = syn::punctuated::Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated;
-            list.parse_args_with(parts)
-                .is_ok_and(|parts| parts.iter().any(needs_test))
+            list.parse_args_with(parts).is_ok_and(|parts| parts.iter().any(needs_test))
         }
         _ => false,
     }

@@ -13,12 +13,7 @@ const FUNCTION_LINES: usize = 60;
 
 pub(super) fn check(path: &str, file: &syn::File, place: Place) -> Vec<Problem> {
     let std_clock = rules::imports_std_instant(file);
-    let mut walk = Walk {
-        path,
-        place,
-        std_clock,
-        problems: Vec::new(),
-    };
+    let mut walk = Walk { path, place, std_clock, problems: Vec::new() };
     walk.visit_file(file);
     walk.problems
 }
@@ -33,8 +28,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn problem(&mut self, span: Span, message: impl Into<String>) {
-        self.problems
-            .push(Problem::new(self.path, span.start().line, message));
+        self.problems.push(Problem::new(self.path, span.start().line, message));
     }
 
     /// Walks an item, by the rules that hold inside it.
@@ -49,10 +43,8 @@ impl Walk<'_> {
         let (first, last) = (sig.span().start().line, block.span().end().line);
         let lines = last + 1 - first;
         if lines > FUNCTION_LINES {
-            let message = format!(
-                "function {} has {lines} lines, and {FUNCTION_LINES} are the most",
-                sig.ident
-            );
+            let message =
+                format!("function {} has {lines} lines, and {FUNCTION_LINES} are the most", sig.ident);
             self.problem(sig.span(), message);
         }
     }
@@ -105,11 +97,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let names: Vec<String> = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if let [.., owner, name] = names.as_slice()
             && matches!(owner.as_str(), "Option" | "Result")
         {

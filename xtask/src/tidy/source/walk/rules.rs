@@ -32,11 +32,7 @@ pub(super) fn attribute(attr: &syn::Attribute) -> Option<&'static str> {
         syn::Meta::List(list) if list.path.is_ident("cfg_attr") => {
             let parts = syn::punctuated::Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated;
             let parts = list.parse_args_with(parts).ok()?;
-            parts
-                .iter()
-                .skip(1)
-                .any(|part| part.path().is_ident("allow"))
-                .then_some(allow)
+            parts.iter().skip(1).any(|part| part.path().is_ident("allow")).then_some(allow)
         }
         _ => None,
     }

@@ -7,10 +7,7 @@ impl Walk<'_> {
     /// A name that is refused wherever it stands.
     pub(super) fn name(&mut self, ident: &Ident) {
         if self.place.published && ident == "from_utf8_lossy" {
-            self.problem(
-                ident.span(),
-                "from_utf8_lossy: decode whole lines, and fail on bad ones",
-            );
+            self.problem(ident.span(), "from_utf8_lossy: decode whole lines, and fail on bad ones");
         }
         if !self.place.guards && ident == "exec_middleware" {
             self.problem(ident.span(), "only guarded.rs may name exec_middleware");
