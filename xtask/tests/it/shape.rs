@@ -125,7 +125,7 @@ async fn a_client_that_expects_continue_gets_it() {
     );
     let mut stream = TcpStream::connect(upstream.addr()).await.unwrap();
     stream
-        .write_all(whole[..whole.len() - body.len()].as_bytes())
+        .write_all(&whole.as_bytes()[..whole.len() - body.len()])
         .await
         .unwrap();
     assert_eq!(
