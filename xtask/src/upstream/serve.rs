@@ -9,11 +9,14 @@ use super::stats::Ledger;
 use super::wire::{Wire, reason};
 use super::{anthropic, control, embeddings, models, openai};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// Connections served at one time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Wait after a failed accept.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 const JSON: &str = "application/json";
 
 /// Accepts until it is dropped, which ends all its connections.
@@ -22,9 +25,11 @@ pub(super) async fn accept(listener: tokio::net::TcpListener, ledger: Arc<Ledger
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => {
-                // A client that is gone before it was accepted is nobody's failure.
-                let Ok((stream, _)) = accepted else { continue };
-                connections.spawn(connection(stream, Arc::clone(&ledger)));
+                match accepted {
+                    Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&ledger)))),
+                    // Out of descriptors, most likely: trying again at once would only burn the processor.
+                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                }
             }
             Some(_) = connections.join_next() => {}
         }

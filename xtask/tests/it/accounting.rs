@@ -156,3 +156,15 @@ async fn stopping_closes_the_port() {
     assert_eq!(crate::client::read(&mut client).await.head, "");
     assert!(TcpStream::connect(addr).await.is_err());
 }
+
+#[tokio::test]
+async fn dropping_closes_connections() {
+    let upstream = Upstream::start().await.unwrap();
+    let mut client = open(&upstream, "stall=1", "m", true).await;
+    upstream
+        .wait_for(|stats| stats.in_flight == 1, LIMIT)
+        .await
+        .unwrap();
+    drop(upstream);
+    assert!(!crate::client::read(&mut client).await.whole);
+}

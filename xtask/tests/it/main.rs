@@ -14,6 +14,8 @@ mod failures;
 #[cfg(test)]
 mod openai;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
 mod timing;
