@@ -8,55 +8,64 @@ use super::text::{SIGNATURE, THOUGHTS, arguments, fragment, is_bare, thought, th
 /// The complete answer.
 pub(super) fn unary(answer: Answer) -> Unary {
     let mut before = Vec::with_capacity(512);
+    let mut after = Vec::with_capacity(512);
     lead(&mut before, &answer);
     before.push(b'[');
-    let mut separator: &[u8] = b"";
     if answer.reasoning {
         before.extend_from_slice(b"{\"type\":\"thinking\",\"thinking\":");
         quote(&mut before, &thoughts());
         put(&mut before, format_args!(",\"signature\":\"{SIGNATURE}\"}}"));
-        separator = b",";
     }
-    let mut after = Vec::with_capacity(512);
-    if answer.source.count() > 0 {
-        before.extend_from_slice(separator);
-        before.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
+    let text = answer.source.count() > 0;
+    if text {
+        let separator = if answer.reasoning { "," } else { "" };
+        put(
+            &mut before,
+            format_args!("{separator}{{\"type\":\"text\",\"text\":\""),
+        );
         after.extend_from_slice(b"\"}");
-        separator = b",";
     }
-    for (i, name) in answer.calls.iter().enumerate() {
-        after.extend_from_slice(separator);
-        separator = b",";
-        put(
-            &mut after,
-            format_args!(
-                "{{\"type\":\"tool_use\",\"id\":\"{}\",\"name\":",
-                call_id(answer.id, i)
-            ),
-        );
-        quote(&mut after, name);
-        put(
-            &mut after,
-            format_args!(",\"input\":{}}}", arguments(i, answer.calls.len())),
-        );
-    }
-    put(
-        &mut after,
-        format_args!(
-            "],\"stop_reason\":\"{}\",\"stop_sequence\":null",
-            stop_reason(answer.finish)
-        ),
-    );
-    if answer.usage != Usage::None {
-        after.extend_from_slice(b",\"usage\":");
-        usage(&mut after, answer.completion_tokens());
-    }
-    after.push(b'}');
+    tool_use(&mut after, &answer, text || answer.reasoning);
+    rest(&mut after, &answer);
     Unary {
         before,
         source: answer.source,
         after,
     }
+}
+
+fn tool_use(out: &mut Vec<u8>, answer: &Answer, mut follows: bool) {
+    for (i, name) in answer.calls.iter().enumerate() {
+        let separator = if std::mem::replace(&mut follows, true) {
+            ","
+        } else {
+            ""
+        };
+        let id = call_id(answer.id, i);
+        put(
+            out,
+            format_args!("{separator}{{\"type\":\"tool_use\",\"id\":\"{id}\",\"name\":"),
+        );
+        quote(out, name);
+        put(
+            out,
+            format_args!(",\"input\":{}}}", arguments(i, answer.calls.len())),
+        );
+    }
+}
+
+/// What follows the content.
+fn rest(out: &mut Vec<u8>, answer: &Answer) {
+    let reason = stop_reason(answer.finish);
+    put(
+        out,
+        format_args!("],\"stop_reason\":\"{reason}\",\"stop_sequence\":null"),
+    );
+    if answer.usage != Usage::None {
+        out.extend_from_slice(b",\"usage\":");
+        usage(out, answer.completion_tokens());
+    }
+    out.push(b'}');
 }
 
 fn lead(out: &mut Vec<u8>, answer: &Answer) {

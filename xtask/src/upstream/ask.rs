@@ -162,6 +162,11 @@ impl Answer {
         }
     }
 
+    /// Whether there is no text because something else is said: then OpenAI's content is `null`, not empty.
+    pub(super) fn is_silent(&self) -> bool {
+        self.source.count() == 0 && (self.refuse || !self.calls.is_empty())
+    }
+
     /// Tokens of the reasoning, if there is any.
     pub(super) fn thoughts(&self) -> u64 {
         if self.reasoning { super::text::THOUGHTS } else { 0 }

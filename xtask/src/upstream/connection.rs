@@ -66,6 +66,8 @@ impl Connection {
 
     /// Sends what was gathered, while watching the peer.
     pub(super) async fn flush(&mut self) -> Flow {
+        // A fast reader never makes the socket wait: without this one long answer would hold a worker.
+        tokio::task::coop::consume_budget().await;
         let mut sent = 0;
         while sent < self.out.len() {
             match self.stream.try_write(&self.out[sent..]) {

@@ -1,12 +1,14 @@
 //! OpenAI embeddings: deterministic unit vectors, as numbers or base64 of little-endian `f32`.
 use super::ask::fnv;
-use super::error::Failure;
+use super::error::{Failure, Format};
 use super::json::{put, quote};
 use serde::Deserialize;
 
 const DEFAULT_DIMENSIONS: usize = 1536;
 const MAX_DIMENSIONS: usize = 3072;
 const MAX_INPUTS: usize = 2048;
+const BAD_INPUT: &str =
+    "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.";
 
 /// An embeddings request.
 #[derive(Debug, Deserialize)]
@@ -77,17 +79,11 @@ pub(super) fn answer(body: &[u8]) -> Result<Vec<u8>, Failure> {
         .model
         .ok_or_else(|| Failure::invalid("you must provide a model parameter", None))?;
     if model.starts_with("missing") {
-        return Err(Failure::no_model(super::error::Format::OpenAi, &model));
+        return Err(Failure::no_model(Format::OpenAi, &model));
     }
-    let bad_input = || {
-        Failure::invalid(
-            "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.",
-            None,
-        )
-    };
-    let texts = ask.input.ok_or_else(bad_input)?.texts();
+    let texts = ask.input.map(Input::texts).unwrap_or_default();
     if texts.is_empty() || texts.len() > MAX_INPUTS {
-        return Err(bad_input());
+        return Err(Failure::invalid(BAD_INPUT, None));
     }
     let dimensions = ask.dimensions.unwrap_or(DEFAULT_DIMENSIONS);
     if !(1..=MAX_DIMENSIONS).contains(&dimensions) {

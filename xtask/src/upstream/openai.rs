@@ -1,7 +1,7 @@
 //! OpenAI chat completions: the complete answer and the chunks of a stream.
 use super::ask::{Answer, PROMPT_TOKENS};
 use super::fault::{Finish, ToolIndex, Usage};
-use super::json::{put, quote};
+use super::json::{put, quote, quote_or_null};
 use super::play::{Kind, Script, Unary};
 use super::text::{REFUSAL, THOUGHTS, arguments, fragment, thought, thoughts};
 
@@ -20,7 +20,7 @@ pub(super) fn unary(answer: Answer) -> Unary {
         before.push(b',');
     }
     let mut after = Vec::with_capacity(512);
-    let silent = answer.source.count() == 0 && (answer.refuse || !answer.calls.is_empty());
+    let silent = answer.is_silent();
     before.extend_from_slice(if silent {
         b"\"content\":null"
     } else {
@@ -54,38 +54,37 @@ fn lead(out: &mut Vec<u8>, answer: &Answer, object: &str) {
 
 /// What follows the content of a complete answer.
 fn rest(out: &mut Vec<u8>, answer: &Answer) {
-    if !answer.calls.is_empty() {
-        out.extend_from_slice(b",\"tool_calls\":[");
-        for (i, name) in answer.calls.iter().enumerate() {
-            out.extend_from_slice(if i == 0 { b"{" } else { b",{" });
-            put(
-                out,
-                format_args!(
-                    "\"id\":\"{}\",\"type\":\"function\",\"function\":{{\"name\":",
-                    call_id(answer.id, i)
-                ),
-            );
-            quote(out, name);
-            out.extend_from_slice(b",\"arguments\":");
-            quote(out, &arguments(i, answer.calls.len()));
-            out.extend_from_slice(b"}}");
-        }
-        out.push(b']');
-    }
+    tool_calls(out, answer);
     out.extend_from_slice(b",\"refusal\":");
-    super::json::quote_or_null(out, answer.refuse.then_some(REFUSAL));
+    quote_or_null(out, answer.refuse.then_some(REFUSAL));
+    let finish = finish(answer.finish);
     put(
         out,
-        format_args!(
-            ",\"annotations\":[]}},\"logprobs\":null,\"finish_reason\":\"{}\"}}]",
-            finish(answer.finish)
-        ),
+        format_args!(",\"annotations\":[]}},\"logprobs\":null,\"finish_reason\":\"{finish}\"}}]"),
     );
     if answer.usage != Usage::None {
         out.extend_from_slice(b",\"usage\":");
         usage(out, answer.completion_tokens(), answer.thoughts());
     }
     out.push(b'}');
+}
+
+fn tool_calls(out: &mut Vec<u8>, answer: &Answer) {
+    for (i, name) in answer.calls.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b",\"tool_calls\":[" } else { b"," });
+        let id = call_id(answer.id, i);
+        put(
+            out,
+            format_args!("{{\"id\":\"{id}\",\"type\":\"function\",\"function\":{{\"name\":"),
+        );
+        quote(out, name);
+        out.extend_from_slice(b",\"arguments\":");
+        quote(out, &arguments(i, answer.calls.len()));
+        out.extend_from_slice(b"}}");
+    }
+    if !answer.calls.is_empty() {
+        out.push(b']');
+    }
 }
 
 fn call_id(id: u64, call: usize) -> String {
@@ -157,7 +156,7 @@ impl Chunks {
         out.extend_from_slice(b"{\"index\":0,\"delta\":{");
         delta(out);
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
-        super::json::quote_or_null(out, finish.map(self::finish));
+        quote_or_null(out, finish.map(self::finish));
         out.extend_from_slice(b"}]");
         self.end_chunk(out);
     }
@@ -192,8 +191,7 @@ impl Chunks {
     }
 
     fn role(&mut self, out: &mut Vec<u8>) -> Kind {
-        let silent = self.answer.source.count() == 0 && (self.answer.refuse || !self.answer.calls.is_empty());
-        let content = if silent { "null" } else { "\"\"" };
+        let content = if self.answer.is_silent() { "null" } else { "\"\"" };
         self.chunk(out, None, |out| {
             put(
                 out,

@@ -113,11 +113,7 @@ pub(super) async fn stream(
     )
     .await?;
     let (mut event, mut events, mut sent) = (Vec::with_capacity(1024), 0, 0);
-    loop {
-        event.clear();
-        let Some(kind) = script.next(&mut event) else {
-            break;
-        };
+    while let Some(kind) = script.next(&mut event) {
         if kind == Kind::Done && faults.no_done {
             break;
         }
@@ -125,16 +121,22 @@ pub(super) async fn stream(
             return stop_stream(wire, model, faults).await;
         }
         if kind == Kind::Token {
-            wire.pause(if sent == 0 { faults.first } else { faults.gap })
-                .await?;
-            ping(wire, script, sent, faults).await?;
+            before_token(wire, script, sent, faults).await?;
             sent += 1;
         }
         events += 1;
         decorate(&mut event, events, faults);
         wire.body(&event).await?;
+        event.clear();
     }
     wire.finish().await
+}
+
+/// The time and the ping before a token.
+async fn before_token(wire: &mut Wire<'_>, script: &impl Script, sent: u64, faults: &Faults) -> Flow {
+    wire.pause(if sent == 0 { faults.first } else { faults.gap })
+        .await?;
+    ping(wire, script, sent, faults).await
 }
 
 async fn ping(wire: &mut Wire<'_>, script: &impl Script, sent: u64, faults: &Faults) -> Flow {
@@ -157,16 +159,20 @@ fn decorate(event: &mut Vec<u8>, number: u64, faults: &Faults) {
         event.splice(0..0, *b": keep-alive\n\n");
     }
     if faults.crlf {
-        let ends = event.iter().filter(|b| **b == b'\n').count();
-        let mut wide = Vec::with_capacity(event.len() + ends);
-        for byte in event.iter() {
-            if *byte == b'\n' {
-                wide.push(b'\r');
-            }
-            wide.push(*byte);
-        }
-        *event = wide;
+        *event = with_crlf(event);
     }
+}
+
+/// Events have LF only as line ends: inside JSON it is escaped.
+fn with_crlf(event: &[u8]) -> Vec<u8> {
+    let mut wide = Vec::with_capacity(event.len() + 8);
+    for &byte in event {
+        if byte == b'\n' {
+            wide.push(b'\r');
+        }
+        wide.push(byte);
+    }
+    wide
 }
 
 async fn stop_stream(wire: &mut Wire<'_>, model: &str, faults: &Faults) -> Flow {
