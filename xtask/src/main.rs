@@ -22,6 +22,7 @@ cargo xtask JOB
   ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, alone (each crate), light (crate counts)
   tidy [--fix]                 the house rules; --fix writes the crates' README files from their docs
   bench [NAME] [--quick]       run the benches and print one table with ratios
+  upstream [--listen ADDR]     a fault-injecting upstream that speaks the OpenAI and Anthropic formats
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +48,7 @@ fn run(job: &str, args: &[String]) -> shell::Result<bool> {
         "ci" => ci::run(args),
         "tidy" => tidy::run(args),
         "bench" => bench::run(args),
+        "upstream" => Ok(xtask::upstream::cli::run(args).map(|()| true)?),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(true)
