@@ -6,10 +6,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use exec_core::{Chunk, Error, Operation, Output, Report, Request, Result, Wire};
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use crate::http::sse::SseEvent;
 use crate::http::{Body, OutgoingRequest};
@@ -134,8 +136,18 @@ pub struct Reply {
     pub model: Option<Arc<str>>,
     /// Seconds since 1970.
     pub created: u64,
+    /// When the execution began.
+    pub started: Option<Instant>,
     /// Whether the caller wants the usage in the stream, in formats where that is asked for.
     pub include_usage: bool,
+}
+
+impl Reply {
+    /// How long the execution has taken so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.map(|started| started.elapsed()).unwrap_or_default()
+    }
 }
 
 /// Writes one streamed answer as server-sent events.
