@@ -12,8 +12,7 @@ use super::config::SimulatorConfig;
 use super::embed::Embed;
 use super::fault::Fault;
 use super::pace::Answer;
-use super::rng::Rng;
-use super::rng::hash;
+use super::rng::{Rng, hash};
 use super::{text, tools};
 
 /// What a number is drawn for, so that each draw has a stream of its own.
@@ -86,13 +85,16 @@ impl<'a> Call<'a> {
     }
 
     /// The whole answer: a pure function of the seed and what is asked.
-    pub(super) fn answer(&self) -> Answer {
-        match &self.subject {
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written.
+    pub(super) fn answer(&self) -> Result<Answer> {
+        Ok(match &self.subject {
             Subject::Chat(chat) => self.chat(chat),
             Subject::Embed(embed) => {
                 let tokens = self.input_tokens();
-                let value = embed.answer(self.config.seed, &self.model, tokens);
-                Answer { pieces: vec![Chunk::Data(value.into())], summary: self.summary(0) }
+                let value = embed.answer(self.config.seed, &self.model, tokens)?;
+                Answer { pieces: vec![Chunk::Data(value)], summary: self.summary(0) }
             }
             Subject::Models => {
                 let model =
@@ -100,7 +102,7 @@ impl<'a> Call<'a> {
                 let list = json!({"object": "list", "data": self.config.models.iter().map(model).collect::<Vec<_>>()});
                 Answer { pieces: vec![Chunk::Data(list.into())], summary: self.summary(0) }
             }
-        }
+        })
     }
 
     fn chat(&self, chat: &Chat) -> Answer {

@@ -5,19 +5,20 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use exec_core::{Error, FieldError, Result};
-use serde_json::{Value, json};
+use exec_core::{Error, ErrorKind, FieldError, Raw, Result};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::rng::{Rng, hash};
 
 /// How many numbers a vector has when nobody says.
 const DIMENSIONS: usize = 256;
 /// The most numbers a vector may have.
-const MAX_DIMENSIONS: usize = 4096;
+const MAX_DIMENSIONS: usize = 3072;
 /// The most texts in one call.
 const MAX_INPUTS: usize = 2048;
 /// The most words of a text that count.
-const MAX_WORDS: usize = 512;
+const MAX_WORDS: usize = 128;
 
 /// What is asked, checked.
 #[derive(Debug, PartialEq)]
@@ -61,26 +62,53 @@ impl Embed {
         self.texts.iter().map(String::len).sum()
     }
 
-    /// The answer: a pure function of what is asked and `seed`.
-    pub(super) fn answer(&self, seed: u64, model: &str, tokens: u64) -> Value {
-        let vector = |text: &String| self.encode(&vector(seed, text, self.dimensions));
-        let data: Vec<_> = self
-            .texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| json!({"object": "embedding", "index": index, "embedding": vector(text)}))
-            .collect();
-        let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
-        json!({"object": "list", "data": data, "model": model, "usage": usage})
+    /// The answer: a pure function of what is asked and `seed`. It is written straight to text, because as values the
+    /// largest one would take some hundred megabytes.
+    pub(super) fn answer(&self, seed: u64, model: &str, tokens: u64) -> Result<Raw> {
+        let item = |(index, text): (usize, &String)| {
+            let vector = vector(seed, text, self.dimensions);
+            let embedding = if self.base64 { Vector::Base64(base64(&vector)) } else { Vector::Float(vector) };
+            Item { object: "embedding", index, embedding }
+        };
+        let data = self.texts.iter().enumerate().map(item).collect();
+        let usage = Used { prompt_tokens: tokens, total_tokens: tokens };
+        let text = serde_json::to_vec(&List { object: "list", data, model, usage });
+        let raw = text.and_then(|text| Raw::parse(&text.into()));
+        raw.map_err(|e| Error::new(ErrorKind::Internal, "the vectors could not be written").with_source(e))
     }
+}
 
-    fn encode(&self, vector: &[f32]) -> Value {
-        if !self.base64 {
-            return json!(vector);
-        }
-        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-        json!(STANDARD.encode(bytes))
-    }
+#[derive(Serialize)]
+struct List<'a> {
+    object: &'static str,
+    data: Vec<Item>,
+    model: &'a str,
+    usage: Used,
+}
+
+#[derive(Serialize)]
+struct Item {
+    object: &'static str,
+    index: usize,
+    embedding: Vector,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+#[derive(Serialize)]
+struct Used {
+    prompt_tokens: u64,
+    total_tokens: u64,
+}
+
+fn base64(vector: &[f32]) -> String {
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+    STANDARD.encode(bytes)
 }
 
 fn texts(input: &Value) -> Result<Vec<String>, &'static str> {
@@ -122,6 +150,10 @@ fn vector(seed: u64, text: &str, dimensions: usize) -> Vec<f32> {
         sum.iter_mut().for_each(|number| *number += rng.unit() - 0.5);
     }
     let length = sum.iter().map(|number| number * number).sum::<f64>().sqrt();
+    // Directions can cancel each other out, above all where there is one dimension.
+    if length < f64::EPSILON {
+        return (0..dimensions).map(|at| if at == 0 { 1.0 } else { 0.0 }).collect();
+    }
     sum.into_iter().map(|number| narrow(number / length)).collect()
 }
 
@@ -140,10 +172,12 @@ fn narrow(number: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn vectors(input: Value) -> Vec<Vec<f32>> {
-        let answer = Embed::read(&input).unwrap().answer(7, "simulator", 3);
+    fn vectors(input: &Value) -> Vec<Vec<f32>> {
+        let answer = Embed::read(input).unwrap().answer(7, "simulator", 3).unwrap().to_value();
         answer["data"].as_array().unwrap().iter().map(|item| read(&item["embedding"])).collect()
     }
 
@@ -163,17 +197,17 @@ mod tests {
 
     #[test]
     fn base64_and_floats_are_the_same_numbers() {
-        let floats = vectors(json!({"input": "hello there", "encoding_format": "float"}));
-        assert_eq!(floats, vectors(json!({"input": "hello there", "encoding_format": "base64"})));
-        assert_eq!(floats, vectors(json!({"input": ["hello there"]})));
+        let floats = vectors(&json!({"input": "hello there", "encoding_format": "float"}));
+        assert_eq!(floats, vectors(&json!({"input": "hello there", "encoding_format": "base64"})));
+        assert_eq!(floats, vectors(&json!({"input": ["hello there"]})));
         assert_eq!(floats[0].len(), DIMENSIONS);
     }
 
     #[test]
     fn vectors_are_one_long_whatever_the_text() {
         for input in ["hello there", "", "🙂", "x", "a b c d e f g"] {
-            for dimensions in [1, 2, 3, 256, 4096] {
-                let vector = &vectors(json!({"input": input, "dimensions": dimensions}))[0];
+            for dimensions in [1, 2, 3, 256, 3072] {
+                let vector = &vectors(&json!({"input": input, "dimensions": dimensions}))[0];
                 assert_eq!(vector.len(), dimensions);
                 assert!((dot(vector, vector) - 1.0).abs() < 1e-4, "{input} {dimensions}");
             }
@@ -182,14 +216,14 @@ mod tests {
 
     #[test]
     fn texts_that_share_words_are_near() {
-        let v = vectors(json!({"input": ["the red fox runs", "The red fox sleeps", "quite another thing"]}));
+        let v = vectors(&json!({"input": ["the red fox runs", "The red fox sleeps", "quite another thing"]}));
         assert!(dot(&v[0], &v[1]) > 0.5 && dot(&v[0], &v[2]).abs() < 0.4);
     }
 
     #[test]
     fn token_numbers_are_texts_too() {
-        assert_eq!(vectors(json!({"input": [1, 2, 3]})).len(), 1);
-        assert_eq!(vectors(json!({"input": [[1, 2], [3]]})).len(), 2);
+        assert_eq!(vectors(&json!({"input": [1, 2, 3]})).len(), 1);
+        assert_eq!(vectors(&json!({"input": [[1, 2], [3]]})).len(), 2);
     }
 
     #[test]

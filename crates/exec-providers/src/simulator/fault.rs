@@ -1,20 +1,5 @@
-//! What a simulator can be told to get wrong, in configuration or in the name of the model that is asked for.
-//!
-//! The name of a model chooses the faults of one call: `fault:` or `simulator/fault:`, then a comma list of
-//! `name[=value]`, at most eight. `fault:slow=2s,cut=40` waits two seconds and is cut after token 40.
-//!
-//! | name | value, and what it is without one | what happens |
-//! |---|---|---|
-//! | a [`Failure`] such as `rate_limited` | time to wait until a retry; usual for the failure | fails before anything; `prefill_rejected` only where there is a prefill |
-//! | `silent` | | no answer, ever |
-//! | `slow` | time; `20s` | the first chunk comes so much later |
-//! | `cut` | token; `40` | the connection breaks after that token |
-//! | `stall` | token, or token@time; `40@30s` | stands still after that token, then goes on |
-//! | `malformed` | token; `40` | what comes after that token cannot be read |
-//! | `no_end` | | all tokens come, their end does not |
-//! | `flap` | calls, or calls/calls; `3` | so many calls fail, then all (or so many) are answered |
-//! | `outage` | time; `30s` | every call fails until so long after the first |
-//! | `answers_as` | model | another model answers |
+//! What a simulator can be told to get wrong, in configuration or in the name of the model that is asked for. What each
+//! fault does is in `mod.rs` (before the answer) and `pace.rs` (in it).
 
 use std::time::Duration;
 
@@ -25,6 +10,22 @@ use super::failure::Failure;
 use crate::http::duration;
 
 /// Something that goes wrong. In configuration a table: `{ type = "cut", after = 40 }`.
+///
+/// The name of a model chooses the faults of one call: `fault:` or `simulator/fault:`, then a comma list of
+/// `name[=value]`, at most eight. `fault:slow=2s,cut=40` waits two seconds and is cut after token 40.
+///
+/// | name | value, and what it is without one | what happens |
+/// |---|---|---|
+/// | a [`Failure`] such as `rate_limited` | time to wait until a retry; usual for the failure | fails before anything; `prefill_rejected` only where there is a prefill |
+/// | `silent` | | no answer, ever |
+/// | `slow` | time; `20s` | the first chunk comes so much later |
+/// | `cut` | token; `40` | the connection breaks after that token |
+/// | `stall` | token, or token@time; `40@30s` | stands still after that token, then goes on |
+/// | `malformed` | token; `40` | what comes after that token cannot be read |
+/// | `no_end` | | all tokens come, their end does not |
+/// | `flap` | calls, or calls/calls; `3` | so many calls fail, then all (or so many) are answered |
+/// | `outage` | time; `30s` | every call fails until so long after the first |
+/// | `answers_as` | model | another model answers |
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

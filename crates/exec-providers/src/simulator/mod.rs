@@ -106,7 +106,7 @@ impl Simulator {
             tokio::time::sleep_until(due).await;
             return Err(error);
         }
-        let walk = Walk::new(self.name.clone(), call.answer(), &call.faults, due, pace);
+        let walk = Walk::new(self.name.clone(), call.answer()?, &call.faults, due, pace);
         let report = self.report(call);
         let mut chunks = walk.into_stream().boxed();
         if !call.streams() {

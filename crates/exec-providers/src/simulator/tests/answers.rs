@@ -186,7 +186,7 @@ async fn each_call_takes_an_attempt_and_says_so() {
     let wrong = simulator.execute(ask("hi").with_model("fault:nope"), &context).await.unwrap_err();
     assert_eq!((wrong.kind(), context.budget().attempts_left()), (ErrorKind::InvalidRequest, 1));
     assert_eq!(wrong.fields()[0].path, "model");
-    simulator.execute(ask("hi"), &context).await.unwrap();
+    drop(simulator.execute(ask("hi"), &context).await.unwrap());
     let spent = simulator.execute(ask("hi"), &context).await.unwrap_err();
     assert_eq!(spent.kind(), ErrorKind::Exhausted);
     assert_eq!(recorder.events(), [Event::Dispatched { provider: "simulator".into(), attempt: 1 }]);

@@ -48,7 +48,7 @@ async fn silence_lasts_until_the_deadline_or_the_caller_leaves() {
 async fn a_slow_first_chunk_is_waited_for_before_the_answer_is_committed() {
     let simulator = simulator(SimulatorConfig::default());
     let start = Instant::now();
-    simulator.execute(streamed(fault("slow")), &context()).await.unwrap();
+    drop(simulator.execute(streamed(fault("slow")), &context()).await.unwrap());
     assert_eq!(start.elapsed(), 20 * SECOND);
     let error =
         simulator.execute(streamed(fault("slow")), &context().with_timeout(SECOND)).await.unwrap_err();
