@@ -6,6 +6,7 @@ mod guarded;
 pub mod http;
 mod models;
 mod remote;
+pub mod simulator;
 mod stream;
 
 pub use self::fallback::Fallback;
