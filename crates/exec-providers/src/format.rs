@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use exec_core::{Chunk, Error, Operation, Output, Report, Request, Result, Wire};
+use exec_core::{Capabilities, Chunk, Error, Operation, Output, Report, Request, Result, Wire};
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -18,8 +18,11 @@ use crate::http::{Body, OutgoingRequest};
 
 /// A format as a provider speaks it.
 pub(crate) trait Format: Send + Sync + 'static {
-    /// Its name.
-    fn wire(&self) -> Wire;
+    /// The name of the format that `operation` has.
+    fn wire(&self, operation: &Operation) -> Wire;
+
+    /// What providers that speak it can do, whatever their models.
+    fn capabilities(&self) -> Capabilities;
 
     /// Writes `request` for `model`, the provider's own name for it. When the request was received in this format its
     /// bytes are sent on and only what must differ is replaced.

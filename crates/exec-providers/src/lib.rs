@@ -12,3 +12,4 @@ mod stream;
 pub use self::fallback::Fallback;
 pub use self::guarded::Guarded;
 pub use self::models::ModelMap;
+pub use self::remote::Endpoint;

@@ -9,7 +9,7 @@ use exec_providers::anthropic::Anthropic;
 use exec_providers::http::{TransportConfig, TransportError};
 use exec_providers::openai::OpenAi;
 use exec_providers::simulator::Simulator;
-use exec_providers::{Fallback, Guarded};
+use exec_providers::{Endpoint, Fallback, Guarded, ModelMap};
 
 use crate::config::{
     AnthropicConfig, Config, ConfigError, Guard, OpenAiConfig, PipelineConfig, Problem, ProviderConfig,
@@ -60,7 +60,7 @@ impl Building<'_> {
             ProviderConfig::OpenAi(config) => openai(name, config),
             ProviderConfig::Anthropic(config) => anthropic(name, config),
             ProviderConfig::Simulator(config, limits) => Simulator::new(name, (**config).clone())
-                .map(|simulator| Guarded::timed(Arc::new(simulator), *limits).into_provider())
+                .map(|simulator| Guarded::timed(Arc::new(simulator), *limits))
                 .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect()),
             ProviderConfig::Fallback(config) => {
                 let members = config.members.iter().filter_map(|member| self.provider(member)).collect();
@@ -86,33 +86,40 @@ impl Building<'_> {
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;
 
 fn openai(name: &str, config: &OpenAiConfig) -> Made {
+    let mut format = OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
+    if let Some(organization) = &config.organization {
+        format = format.with_organization(organization);
+    }
+    if let Some(project) = &config.project {
+        format = format.with_project(project);
+    }
     let base_url = config.base_url.as_deref().unwrap_or("https://api.openai.com/v1");
-    let format = OpenAi::new(config.api_key.clone())
-        .with_organization(config.organization.clone())
-        .with_project(config.project.clone())
-        .with_max_completion_tokens(config.max_completion_tokens);
-    let provider = format
-        .connect(name, transport(base_url, &config.transport), config.models.clone(), config.default_model.as_deref())
-        .map_err(|error| vec![unbuilt(&error)])?;
-    Ok(Guarded::timed(provider, config.timeout).into_provider())
+    let endpoint = endpoint(base_url, &config.transport, &config.models, config.default_model.as_deref());
+    let provider = format.connect(name, endpoint).map_err(|error| vec![unbuilt(&error)])?;
+    Ok(Guarded::timed(provider, config.timeout))
 }
 
 fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
+    let mut format = Anthropic::new();
+    if let Some(key) = &config.api_key {
+        format = format.with_key(key.clone());
+    }
+    if let Some(max_tokens) = config.max_tokens {
+        format = format.with_default_max_tokens(max_tokens);
+    }
     let base_url = config.base_url.as_deref().unwrap_or("https://api.anthropic.com");
-    let format = Anthropic::new(config.api_key.clone()).with_max_tokens(config.max_tokens);
-    let provider = format
-        .connect(name, transport(base_url, &config.transport), config.models.clone(), config.default_model.as_deref())
-        .map_err(|error| vec![unbuilt(&error)])?;
-    Ok(Guarded::timed(provider, config.timeout).into_provider())
+    let endpoint = endpoint(base_url, &config.transport, &config.models, config.default_model.as_deref());
+    let provider = format.connect(name, endpoint).map_err(|error| vec![unbuilt(&error)])?;
+    Ok(Guarded::timed(provider, config.timeout))
 }
 
-fn transport(base_url: &str, limits: &TransportLimits) -> TransportConfig {
+fn endpoint(base_url: &str, limits: &TransportLimits, models: &ModelMap, default_model: Option<&str>) -> Endpoint {
     let mut transport = TransportConfig::new(base_url);
     transport.max_connections = limits.max_connections.unwrap_or(transport.max_connections);
     transport.max_waiting = limits.max_waiting.unwrap_or(transport.max_waiting);
     transport.http2 = limits.http2;
     transport.ca_file.clone_from(&limits.ca_file);
-    transport
+    Endpoint { transport, models: models.clone(), default_model: default_model.map(Into::into) }
 }
 
 fn unbuilt(error: &TransportError) -> Problem {

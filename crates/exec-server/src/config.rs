@@ -16,6 +16,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 pub use self::environment::Environment;
+pub(crate) use self::environment::OLLAMA;
 pub use self::pipeline::{Guard, PipelineConfig};
 pub use self::providers::{AnthropicConfig, FallbackConfig, OpenAiConfig, ProviderConfig, TransportLimits};
 use self::read::Reader;
