@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use exec_core::EventSink;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -54,7 +55,7 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    app: Arc<App>,
+    app: App,
     connections: Arc<Semaphore>,
 }
 
@@ -69,9 +70,16 @@ impl Server {
         let failed = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let app = Arc::new(App::new(engine, config));
+        let app = App::new(engine, config);
         let connections = Arc::new(Semaphore::new(config.server.max_connections.min(Semaphore::MAX_PERMITS)));
         Ok(Self { listener, address, app, connections })
+    }
+
+    /// Tells the events of every execution to `events` instead of the log.
+    #[must_use]
+    pub fn with_events(mut self, events: Arc<dyn EventSink>) -> Self {
+        self.app = self.app.with_events(events);
+        self
     }
 
     /// Where it listens.
@@ -90,6 +98,7 @@ impl Server {
     /// grace, and what is left is cancelled with an error its caller sees. Answers how many were cancelled.
     pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
         let Self { listener, app, connections, .. } = self;
+        let app = Arc::new(app);
         let (tasks, graceful) = (TaskTracker::new(), GracefulShutdown::new());
         let router = routes::router(app.clone());
         let drain = app.drain.clone();
