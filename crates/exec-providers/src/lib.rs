@@ -1,4 +1,5 @@
-//! Where to run a call.
+//! Where a call runs: providers that speak a wire format over a bounded HTTP transport.
 
 pub mod format;
 pub mod http;
+mod retry_after;
