@@ -2,4 +2,5 @@
 
 pub mod format;
 pub mod http;
+pub mod openai;
 mod retry_after;
