@@ -1,10 +1,12 @@
 //! Embeddings: requests and answers, both ways. Every vector is one value of the output's data, kept as its JSON text.
 
 use bytes::{Bytes, BytesMut};
-use exec_core::{Chunk, Error, ErrorKind, Fold, Input, Operation, Output, Raw, Request, Result, Summary, Wire};
+use exec_core::{
+    Chunk, Error, ErrorKind, Fold, Input, Operation, Output, Raw, Request, Result, Summary, Wire,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::EMBEDDINGS;
 use super::decode::{malformed, named, no_answer};
@@ -144,15 +146,25 @@ impl Render for Whole {
 
 /// Writes a request for vectors.
 pub(super) fn encode(request: &Request, model: &str) -> Result<Encoded> {
-    let encoded =
-        |body, verbatim| Encoded { path: "/embeddings", body, dropped: Vec::new(), verbatim, hide_usage: false };
+    let encoded = |body, verbatim| Encoded {
+        path: "/embeddings",
+        body,
+        dropped: Vec::new(),
+        verbatim,
+        hide_usage: false,
+    };
     if let Some(bytes) = request.input.bytes_in(EMBEDDINGS) {
         let body = Edit::set("model", &model).and_then(|edit| splice(bytes, &[edit]));
         return Ok(encoded(body.map_err(|e| unwritable(&e))?, true));
     }
     let mut members = match request.input.value()? {
         Value::Object(members) if members.contains_key("input") => members.clone(),
-        _ => return Err(Error::new(ErrorKind::InvalidRequest, "the input of an embedding must be {\"input\": …}")),
+        _ => {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "the input of an embedding must be {\"input\": …}",
+            ));
+        }
     };
     members.insert("model".to_owned(), model.into());
     Ok(encoded(encode_body(&members, &[]).map_err(|e| unwritable(&e))?, false))

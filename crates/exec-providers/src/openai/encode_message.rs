@@ -47,7 +47,11 @@ impl<'a> Messages<'a> {
             let results = messages.len() - before;
             if message.role == Role::Tool && results == 0 {
                 let path = format!("messages[{index}].content");
-                return Err(Error::invalid(vec![FieldError::new(path, "required", "needs the result of a tool")]));
+                return Err(Error::invalid(vec![FieldError::new(
+                    path,
+                    "required",
+                    "needs the result of a tool",
+                )]));
             }
             if results == 0 || results < message.parts.len() {
                 messages.push(WireMessage::Turn(message));
@@ -147,7 +151,9 @@ impl<'a> Content<'a> {
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0[..] {
-            [WirePart::Text(text, extra)] if extra.for_wire(CHAT).next().is_none() => text.serialize(serializer),
+            [WirePart::Text(text, extra)] if extra.for_wire(CHAT).next().is_none() => {
+                text.serialize(serializer)
+            }
             parts => serializer.collect_seq(parts),
         }
     }

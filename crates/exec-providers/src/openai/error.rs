@@ -78,7 +78,9 @@ impl ErrorReader {
 
     fn redact(&self, text: &str) -> String {
         match &self.key {
-            Some(key) if key.expose_secret().len() >= MIN_KEY => text.replace(key.expose_secret(), "[redacted]"),
+            Some(key) if key.expose_secret().len() >= MIN_KEY => {
+                text.replace(key.expose_secret(), "[redacted]")
+            }
             _ => text.to_owned(),
         }
     }

@@ -104,7 +104,8 @@ impl Verdict {
 /// Judges. `should_retry` is what the server itself advises, which goes before our own opinion.
 pub(super) fn judge(status: u16, said: &Said, should_retry: Option<bool>) -> Verdict {
     let (kind, remedy, code) = by_words(status, said).unwrap_or_else(|| {
-        let (kind, remedy) = by_code(said).filter(|_| status == 200).unwrap_or_else(|| by_status(status, said));
+        let (kind, remedy) =
+            by_code(said).filter(|_| status == 200).unwrap_or_else(|| by_status(status, said));
         (kind, remedy, None)
     });
     let spent = kind == ErrorKind::RateLimited && remedy == Remedy::Elsewhere;

@@ -113,7 +113,8 @@ impl<'a> Reader<'a> {
     pub(super) fn open(body: &'a Bytes, wire: Wire) -> Result<(Self, Fields<'a>)> {
         let text = std::str::from_utf8(body).map_err(|e| {
             let at = e.valid_up_to();
-            malformed(format!("the body is not UTF-8: byte {at} begins no character")).with_code("invalid_utf8")
+            malformed(format!("the body is not UTF-8: byte {at} begins no character"))
+                .with_code("invalid_utf8")
         })?;
         if text.trim_ascii().is_empty() {
             return Err(malformed("the body is empty: send a JSON object".to_owned()));
@@ -225,7 +226,11 @@ impl<'a> Reader<'a> {
             Err(_) if serde_json::from_str::<f64>(raw.get()).is_err() => self.wrong_type(path, "an integer"),
             Err(_) if raw.get().contains(['.', 'e', 'E']) => self.wrong_type(path, "an integer"),
             _ => {
-                self.error(path, "out_of_range", format!("must be an integer of {min} or more that fits 64 bits"));
+                self.error(
+                    path,
+                    "out_of_range",
+                    format!("must be an integer of {min} or more that fits 64 bits"),
+                );
                 None
             }
         }

@@ -37,8 +37,11 @@ impl Front for OpenAiFront {
     fn answer(&self, output: &Output, reply: &Reply) -> Bytes {
         let head = Head::of(reply);
         let texts: Vec<_> = output.tool_calls().map(|call| call.arguments.to_str()).collect();
-        let mut calls: Vec<AnyCall<'_>> =
-            output.tool_calls().zip(&texts).map(|(call, text)| AnyCall::Function(function(call, text))).collect();
+        let mut calls: Vec<AnyCall<'_>> = output
+            .tool_calls()
+            .zip(&texts)
+            .map(|(call, text)| AnyCall::Function(function(call, text)))
+            .collect();
         calls.extend(output.parts().iter().filter_map(opaque));
         let (text, reasoning) = (output.text(), reasoning(output));
         let message = Message {

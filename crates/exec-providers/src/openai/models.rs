@@ -56,7 +56,10 @@ mod tests {
         let read = |json: &'static str| names(&Bytes::from_static(json.as_bytes()), &ErrorReader::default());
         assert_eq!(read(r#"[{"id": "a"}]"#).unwrap(), ["a".into()]);
         assert_eq!(read(r#"{"models": [{"name": "m"}, 7]}"#).unwrap(), ["m".into()]);
-        assert_eq!(read(r#"{"error": {"message": "no", "code": 401}}"#).unwrap_err().message(), "no (status 401)");
+        assert_eq!(
+            read(r#"{"error": {"message": "no", "code": 401}}"#).unwrap_err().message(),
+            "no (status 401)"
+        );
         assert_eq!(read("{}").unwrap_err().code(), "malformed_answer");
         assert_eq!(read("<html>").unwrap_err().code(), "malformed_answer");
     }

@@ -134,7 +134,8 @@ impl Tokens {
         let details = self.prompt_tokens_details.as_ref();
         let cached = details.and_then(|d| d.cached_tokens.0).or(self.prompt_cache_hit_tokens.0);
         let written = details.and_then(|d| d.cache_write_tokens.0);
-        let reasoning = self.completion_tokens_details.as_ref().and_then(|d| d.reasoning_tokens.0).unwrap_or(0);
+        let reasoning =
+            self.completion_tokens_details.as_ref().and_then(|d| d.reasoning_tokens.0).unwrap_or(0);
         // Some servers count thinking beside the answer; their total gives them away.
         let beside = input.saturating_add(output).saturating_add(reasoning);
         if reasoning > 0 && self.total_tokens.0 == Some(beside) {

@@ -50,7 +50,12 @@ impl Decoder {
 
     /// Reads one object and adds what it means to `means`. Says whether it holds usage and nothing else.
     fn object(&mut self, data: &Bytes, means: &mut impl Extend<Chunk>) -> Result<bool> {
-        let event: Event<'_> = serde_json::from_slice(data).map_err(|e| malformed(&e))?;
+        // A struct is also read from an array, which no event is.
+        if !data.trim_ascii_start().starts_with(b"{") {
+            return Err(malformed("it is no object"));
+        }
+        let event: Event<'_> = serde_json::from_slice(data)
+            .map_err(|e| malformed(&format!("line {}, column {}", e.line(), e.column())))?;
         let broken = event.error.is_some() || event.object.as_deref() == Some("error");
         if broken {
             return Err(self.errors.in_answer(data));
@@ -148,7 +153,7 @@ fn name(known: &mut Option<Arc<str>>, said: Option<&Str<'_>>) {
 }
 
 /// Says where, never what: the event is the caller's.
-fn malformed(error: &serde_json::Error) -> Error {
-    let message = format!("an event of the stream is malformed (line {}, column {})", error.line(), error.column());
-    Error::new(ErrorKind::Upstream, message).with_code("malformed_event")
+fn malformed(place: &str) -> Error {
+    Error::new(ErrorKind::Upstream, format!("an event of the stream is malformed ({place})"))
+        .with_code("malformed_event")
 }

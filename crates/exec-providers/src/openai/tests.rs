@@ -1,5 +1,6 @@
 //! The laws: nothing is lost, nothing large is copied, nothing panics, and every cut is an error.
 
+mod embeddings;
 mod laws;
 mod reading;
 mod streaming;

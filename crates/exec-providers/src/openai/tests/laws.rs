@@ -13,7 +13,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn unknown() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), text().prop_map(Value::from)];
+    let leaf =
+        prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), text().prop_map(Value::from)];
     leaf.prop_recursive(3, 8, 3, |inner| vec(inner, 0..3).prop_map(Value::from))
 }
 
@@ -50,9 +51,12 @@ fn call() -> impl Strategy<Value = Value> {
 }
 
 fn message() -> impl Strategy<Value = Value> {
-    let said = ("system|developer|user", content()).prop_map(|(role, content)| json!({"role": role, "content": content, "name": "n"}));
-    let tool = (text(), content()).prop_map(|(id, content)| json!({"role": "tool", "tool_call_id": id, "content": content}));
-    let answered = (option::of(content()), vec(call(), 0..3)).prop_map(|(content, calls)| json!({"role": "assistant", "content": content, "tool_calls": calls}));
+    let said = ("system|developer|user", content())
+        .prop_map(|(role, content)| json!({"role": role, "content": content, "name": "n"}));
+    let tool = (text(), content())
+        .prop_map(|(id, content)| json!({"role": "tool", "tool_call_id": id, "content": content}));
+    let answered = (option::of(content()), vec(call(), 0..3))
+        .prop_map(|(content, calls)| json!({"role": "assistant", "content": content, "tool_calls": calls}));
     with_unknown(prop_oneof![said, tool, answered])
 }
 
@@ -89,7 +93,13 @@ fn output() -> impl Strategy<Value = Output> {
         Just(Finish::Other("eos".into())),
     ];
     let usage = (0..u64::MAX, 0_u64..9, 0_u64..9, 0_u64..9, 0_u64..9).prop_map(
-        |(input, output, cache_read, cache_write, reasoning)| Usage { input: input >> 12, output, cache_read, cache_write, reasoning },
+        |(input, output, cache_read, cache_write, reasoning)| Usage {
+            input: input >> 12,
+            output,
+            cache_read,
+            cache_write,
+            reasoning,
+        },
     );
     (vec(part, 0..6), finish, option::of(usage)).prop_map(|(parts, finish, usage)| {
         let mut output = Output::default();
@@ -119,7 +129,11 @@ fn pieces(output: &Output) -> Vec<Chunk> {
                 let [head, tail] = halves(&call.arguments.to_str());
                 let (id, name) = (Some(call.id.clone()), Some(call.name.clone()));
                 chunks.push(Chunk::ToolCall(exec_core::ToolDelta { index, id, name, arguments: head }));
-                chunks.push(Chunk::ToolCall(exec_core::ToolDelta { index, arguments: tail, ..Default::default() }));
+                chunks.push(Chunk::ToolCall(exec_core::ToolDelta {
+                    index,
+                    arguments: tail,
+                    ..Default::default()
+                }));
                 index += 1;
             }
             _ => {}

@@ -70,14 +70,21 @@ fn single_fields_are_checked() {
     ] {
         assert_eq!(error_with(key, value.clone())[0].1, code, "{key} {value}");
     }
-    assert_eq!(error_with("stream_options", json!({"include_usage": 1}))[0].0, "stream_options.include_usage");
+    assert_eq!(
+        error_with("stream_options", json!({"include_usage": 1}))[0].0,
+        "stream_options.include_usage"
+    );
     assert_eq!(error_with("stop", json!(["a", 1]))[0].0, "stop[1]");
 }
 
 #[test]
 fn what_is_no_json_is_refused_with_its_place() {
     let read = |body: &[u8]| OpenAiFront.read(&Bytes::copy_from_slice(body)).unwrap_err();
-    assert!(read(b"{\n  \"model\": ").message().contains("line 2, column 11"), "{}", read(b"{\n  \"model\": "));
+    assert!(
+        read(b"{\n  \"model\": ").message().contains("line 2, column 11"),
+        "{}",
+        read(b"{\n  \"model\": ")
+    );
     assert!(read(b"{\"model\": \"\xff\"}").message().contains("byte 11"));
     assert_eq!(read(b"{\"model\": \"\xff\"}").code(), "invalid_utf8");
     assert_eq!(read(b" ").code(), "invalid_json");
@@ -121,7 +128,9 @@ fn a_rich_request_is_read() {
     let chat = request.input.chat().unwrap();
     assert_eq!(chat.messages[0].role, Role::Developer);
     assert_eq!(chat.messages[0].name.as_deref(), Some("ops"));
-    assert!(matches!(&chat.messages[1].parts[..], [Part::ToolCall(call)] if &call.arguments == r#"{"x":"é"}"#));
+    assert!(
+        matches!(&chat.messages[1].parts[..], [Part::ToolCall(call)] if &call.arguments == r#"{"x":"\u00e9"}"#)
+    );
     assert_eq!(chat.messages[1].extra.get("refusal").unwrap().get(), "\"no\"");
     assert!(matches!(&chat.messages[2].parts[..], [Part::ToolResult(result)] if result.id == "a"));
     assert!(matches!(&chat.messages[3].parts[..], [Part::Opaque(audio)] if audio.kind == "input_audio"));
@@ -130,14 +139,17 @@ fn a_rich_request_is_read() {
     assert_eq!((chat.sampling.max_tokens, chat.sampling.temperature), (Some(7), None));
     assert_eq!(chat.sampling.stop, ["END"]);
     let foreign = chat.inexpressible_in(exec_core::Wire::new("other"));
-    let expected = ["input_audio", "logit_bias", "messages[].refusal", "tools[].function.strict", "tools[].web_search"];
+    let expected =
+        ["input_audio", "logit_bias", "messages[].refusal", "tools[].function.strict", "tools[].web_search"];
     assert_eq!(foreign, expected);
 }
 
 #[test]
 fn large_texts_lie_where_they_were_received() {
     let prompt = "ü\\n".repeat(1 << 20);
-    let body = Bytes::from(format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{prompt}"}},{{"role":"user","content":"plain"}}],"blob":"{prompt}"}}"#));
+    let body = Bytes::from(format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":"{prompt}"}},{{"role":"user","content":"plain"}}],"blob":"{prompt}"}}"#
+    ));
     let request = OpenAiFront.read(&body).unwrap();
     let chat = request.input.chat().unwrap();
     let inside = |part: &[u8]| body.as_ptr_range().contains(&part.as_ptr());

@@ -104,7 +104,8 @@ fn arguments_may_be_cut_inside_an_escape() {
 fn usage_is_read_wherever_it_stands() {
     let usage = r#""usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":1}}"#;
     let last = |choices: &str| format!(r#"{{"choices":{choices},{usage}}}"#);
-    let early = r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+    let early =
+        r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
     for choices in ["[]", "null", r#"[{"index":0,"delta":{},"finish_reason":"stop"}]"#] {
         let output = read_events(&[early, STOP, &last(choices), "[DONE]"]).unwrap();
         let usage = output.summary.usage.unwrap();
@@ -151,7 +152,9 @@ fn events_are_forwarded_as_they_came_without_usage_nobody_asked_for() {
     let (chunks, end) = read_stream(&stream, &encoded(true, false));
     end.unwrap();
     assert_eq!(rendered(chunks.clone(), Reply::default()), stream);
-    assert!(matches!(&chunks[0], Chunk::Verbatim(v) if v.wire == CHAT && v.means == [Chunk::Text("a".into())]));
+    assert!(
+        matches!(&chunks[0], Chunk::Verbatim(v) if v.wire == CHAT && v.means == [Chunk::Text("a".into())])
+    );
     let (chunks, end) = read_stream(&stream, &encoded(true, true));
     end.unwrap();
     assert_eq!(rendered(chunks.clone(), Reply::default()), stream_of(&[&word, STOP, "[DONE]"]));

@@ -84,7 +84,10 @@ fn results_of_tools_become_messages_of_their_own() {
     ]);
     assert_eq!(json_of(&encoded)["messages"], expected);
     let alone = Chat::default().with_message(Message::new(Role::Tool, "x"));
-    assert_eq!(OpenAi::default().encode(&Request::chat(alone), "up").unwrap_err().fields()[0].code, "required");
+    assert_eq!(
+        OpenAi::default().encode(&Request::chat(alone), "up").unwrap_err().fields()[0].code,
+        "required"
+    );
 }
 
 #[test]
@@ -97,7 +100,9 @@ fn a_large_picture_is_sent_from_where_it_lies() {
     ]}]});
     let bytes = Bytes::from(body.to_string());
     let chat = OpenAiFront.read(&bytes).unwrap().input.chat().unwrap().clone();
-    let Part::Image { source: Source::Base64 { data: found, media_type }, extra } = &chat.messages[0].parts[0] else {
+    let Part::Image { source: Source::Base64 { data: found, media_type }, extra } =
+        &chat.messages[0].parts[0]
+    else {
         panic!("no picture")
     };
     assert_eq!((media_type.as_str(), extra.get("image_url.detail").unwrap().get()), ("image/png", "\"low\""));
@@ -153,5 +158,8 @@ fn errors_name_every_wrong_field() {
     assert_eq!(json["error"]["type"], "invalid_request_error");
     assert_eq!(json["error"]["code"], "invalid_request");
     assert_eq!(json["error"]["request_id"], "r1");
-    assert_eq!(json["error"]["errors"][1], json!({"path": "messages", "code": "empty", "message": "must hold at least one message"}));
+    assert_eq!(
+        json["error"]["errors"][1],
+        json!({"path": "messages", "code": "empty", "message": "must hold at least one message"})
+    );
 }
