@@ -1,11 +1,14 @@
 //! Where a call runs: providers that speak a wire format over a bounded HTTP transport.
 
-pub mod fallback;
+pub mod anthropic;
+mod fallback;
 pub mod format;
 mod guarded;
 pub mod http;
 mod models;
+pub mod openai;
 mod remote;
+mod retry_after;
 pub mod simulator;
 mod stream;
 
