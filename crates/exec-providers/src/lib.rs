@@ -1,4 +1,5 @@
-//! Where to run a call.
+//! Where to run a call: providers that speak a wire format over a bounded HTTP transport.
 
+pub mod anthropic;
 pub mod format;
 pub mod http;

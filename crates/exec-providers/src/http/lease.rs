@@ -1,0 +1,98 @@
+//! A connection lent to one request, from the sending of its head to the end of the answer's body.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri};
+use hyper::body::Incoming;
+
+use super::connection::{Http1, Http2Stream};
+use super::error::TransportError;
+use super::gate::InUse;
+use super::pool::Pool;
+use super::rope::Sending;
+
+#[derive(Debug)]
+pub(super) enum Held {
+    Http1(Http1),
+    Http2(Http2Stream),
+}
+
+/// Dropping it closes the connection, or resets the stream; [`end`](Self::end) keeps it for the next request.
+#[derive(Debug)]
+pub(super) struct Lease {
+    held: Held,
+    /// Whether the connection took the whole request body; it is not free before.
+    taken: Arc<AtomicBool>,
+    pool: Arc<Pool>,
+    // Last, so that whoever is woken by it finds the connection given back.
+    _in_use: InUse,
+}
+
+/// How far a request came.
+pub(super) enum Sent {
+    Answered(Response<Incoming>),
+    /// The connection was gone before anything was sent: the request is whole.
+    Returned(Box<Request<Sending>>),
+}
+
+impl Lease {
+    pub(super) fn new(held: Held, pool: Arc<Pool>, in_use: InUse) -> Self {
+        Self {
+            held,
+            taken: Arc::default(),
+            pool,
+            _in_use: in_use,
+        }
+    }
+
+    /// Sends the request and waits for the head of the answer.
+    pub(super) async fn send(&mut self, mut request: Request<Sending>) -> Result<Sent, TransportError> {
+        self.taken = request.body().taken();
+        let answer = match &mut self.held {
+            Held::Http1(connection) => {
+                to_origin_form(&mut request)?;
+                connection.sender.try_send_request(request).await
+            }
+            Held::Http2(stream) => stream.sender.try_send_request(request).await,
+        };
+        answer
+            .map(Sent::Answered)
+            .or_else(|mut failure| match failure.take_message() {
+                Some(request) => Ok(Sent::Returned(Box::new(request))),
+                None => Err(TransportError::head(failure.error())),
+            })
+    }
+
+    /// The answer was read to its end.
+    pub(super) fn end(self) {
+        let Self {
+            held,
+            taken,
+            pool,
+            _in_use,
+        } = self;
+        if let Held::Http1(connection) = held
+            && taken.load(Ordering::Acquire)
+        {
+            pool.put_back(connection);
+        }
+        drop(_in_use);
+    }
+}
+
+/// HTTP/1 sends the path alone and names the host in a header. A request that was returned has that form already.
+fn to_origin_form(request: &mut Request<Sending>) -> Result<(), TransportError> {
+    let Some(authority) = request.uri().authority() else {
+        return Ok(());
+    };
+    let host = HeaderValue::from_str(authority.as_str());
+    let host = host.map_err(|_| TransportError::Request {
+        problem: "host is not valid",
+    })?;
+    let path = request.uri().path_and_query().cloned();
+    request.headers_mut().insert(HOST, host);
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    Ok(())
+}

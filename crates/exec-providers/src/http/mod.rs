@@ -1,0 +1,41 @@
+//! What every provider that speaks HTTP shares: a bounded transport, bodies that are not copied, and parsers for
+//! streamed answers.
+//!
+//! ```no_run
+//! use exec_providers::http::{OutgoingRequest, Transport, TransportConfig, encode_body};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = Transport::new(&TransportConfig::new("https://api.example.com/v1"))?;
+//! let mut request = OutgoingRequest::post("/chat/completions", encode_body(&["a", "body"], &[])?);
+//! request.secret_header(http::header::AUTHORIZATION, "Bearer key")?;
+//! let answer = transport.send(request, None).await?;
+//! println!("{} {:?}", answer.status, answer.bytes(1 << 20).await?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod connection;
+mod connector;
+mod duration;
+mod error;
+mod gate;
+mod incoming;
+pub mod json;
+mod lease;
+pub mod ndjson;
+mod pool;
+mod request;
+pub mod rope;
+pub mod sse;
+mod tasks;
+mod transport;
+
+pub use config::{Http2, TransportConfig};
+pub use error::{BoxError, TransportError};
+pub use gate::TransportStats;
+pub use incoming::{Incoming, IncomingBody};
+pub use json::{Edit, JsonError, encode_body, splice};
+pub use request::{OutgoingRequest, allow};
+pub use rope::Body;
+pub use transport::Transport;
