@@ -48,9 +48,7 @@ pub(super) fn error(error: &Error, request_id: &str) -> Bytes {
         "code": error.code(),
     });
     if !error.fields().is_empty() {
-        let field = |field: &exec_core::FieldError| {
-            json!({"path": field.path, "code": field.code, "message": field.message})
-        };
+        let field = |field: &exec_core::FieldError| json!({"path": field.path, "code": field.code, "message": field.message});
         inner["errors"] = error.fields().iter().map(field).collect();
     }
     json::bytes(&json!({"type": "error", "error": inner, "request_id": request_id}))
@@ -75,9 +73,7 @@ fn type_of(kind: ErrorKind) -> &'static str {
 
 /// One page with all of `names`, for `GET /v1/models`. A date nobody knows is the beginning of time.
 pub(super) fn models<'a>(names: impl IntoIterator<Item = &'a str>) -> Bytes {
-    let model = |name: &str| {
-        json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
-    };
+    let model = |name: &str| json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"});
     let data: Vec<Value> = names.into_iter().map(model).collect();
     let id = |entry: Option<&Value>| entry.map_or(Value::Null, |entry| entry["id"].clone());
     json::bytes(&json!({

@@ -7,9 +7,9 @@ use exec_core::chat::{Part, Reasoning, ToolCall};
 use exec_core::{Operation, Output, Result, Summary};
 use serde_json::value::RawValue;
 
+use super::error;
 use super::object::{Object, elements, opaque};
 use super::usage::{self, Counts};
-use super::error;
 use crate::format::Answer;
 
 /// Reads a message; an error that came with a good status is that error.

@@ -28,7 +28,8 @@ pub(super) fn encode(request: &Request, model: &str, max_tokens: u64) -> Result<
     let body = body(chat, model, stream, max_tokens, &mut dropped)?;
     dropped.sort_unstable();
     dropped.dedup();
-    let sources: Vec<Bytes> = request.input.as_received().map(|(_, bytes)| bytes.clone()).into_iter().collect();
+    let sources: Vec<Bytes> =
+        request.input.as_received().map(|(_, bytes)| bytes.clone()).into_iter().collect();
     let body = encode_body(&body, &sources).map_err(unwritable)?;
     Ok(encoded(body, dropped, false))
 }
@@ -38,7 +39,8 @@ fn encoded(body: Body, dropped: Vec<String>, verbatim: bool) -> Encoded {
 }
 
 fn forward(bytes: &Bytes, model: &str, stream: bool) -> Result<Body> {
-    let stream = if stream { Edit::set("stream", &true).map_err(unwritable)? } else { Edit::remove("stream") };
+    let stream =
+        if stream { Edit::set("stream", &true).map_err(unwritable)? } else { Edit::remove("stream") };
     let model = Edit::set("model", &model).map_err(unwritable)?;
     splice(bytes, &[model, stream]).map_err(unwritable)
 }
@@ -168,7 +170,9 @@ fn write_turn(turn: Turn<'_>) -> Json<'_> {
     let object = Object::default().with("role", turn.role);
     let content = match (&turn.messages[..], turn.content.len()) {
         ([message], 1) => match &message.parts[..] {
-            [Part::Text { text, extra }] if extra.for_wire(MESSAGES).next().is_none() => Some(Json::Text(text)),
+            [Part::Text { text, extra }] if extra.for_wire(MESSAGES).next().is_none() => {
+                Some(Json::Text(text))
+            }
             _ => None,
         },
         _ => None,

@@ -72,7 +72,9 @@ impl Anthropic {
         } else {
             outgoing.secret_header(API_KEY, key)
         };
-        done.map_err(|_| Error::new(ErrorKind::Internal, "the configured api key cannot be sent in a header"))?;
+        done.map_err(|_| {
+            Error::new(ErrorKind::Internal, "the configured api key cannot be sent in a header")
+        })?;
         Ok(oauth)
     }
 }
@@ -91,7 +93,8 @@ impl Format for Anthropic {
         let version = HeaderValue::from_str(&self.version)
             .map_err(|_| Error::new(ErrorKind::Internal, "the configured api version cannot be a header"))?;
         outgoing.headers.insert(VERSION, version);
-        let of_caller = request.options.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(BETA.as_str()));
+        let of_caller =
+            request.options.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(BETA.as_str()));
         let mut betas: Vec<&str> = of_caller.flat_map(|(_, value)| value.split(',')).map(str::trim).collect();
         betas.retain(|beta| !beta.is_empty());
         if oauth && !betas.contains(&OAUTH_BETA) {

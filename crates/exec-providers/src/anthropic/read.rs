@@ -57,7 +57,14 @@ fn chat<'a>(reader: &mut Reader<'a>, mut object: Object<'a>) -> Chat {
     if let Some(unread) = choice.unread {
         extra.insert("tool_choice", unread);
     }
-    Chat { messages, tools, tool_choice: choice.choice, parallel_tool_calls: choice.parallel, sampling, extra }
+    Chat {
+        messages,
+        tools,
+        tool_choice: choice.choice,
+        parallel_tool_calls: choice.parallel,
+        sampling,
+        extra,
+    }
 }
 
 fn sampling<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Sampling {
@@ -65,7 +72,9 @@ fn sampling<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Sampling {
     let max_tokens = reader.optional("", object, "max_tokens", whole);
     match max_tokens {
         Some(0) => reader.fail("max_tokens", "out_of_range", "must be at least 1"),
-        None if !reader.errors.iter().any(|error| error.path == "max_tokens") => reader.required("max_tokens"),
+        None if !reader.errors.iter().any(|error| error.path == "max_tokens") => {
+            reader.required("max_tokens")
+        }
         _ => {}
     }
     Sampling {

@@ -1,7 +1,7 @@
 //! Reads the blocks a turn is made of.
 
-use exec_core::chat::{Extra, Part, Reasoning, Source, ToolCall, ToolResult};
 use exec_core::Text;
+use exec_core::chat::{Extra, Part, Reasoning, Source, ToolCall, ToolResult};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
@@ -50,12 +50,7 @@ fn read_block<'a>(reader: &mut Reader<'a>, path: &str, json: &'a RawValue, resul
     }
 }
 
-fn image<'a>(
-    reader: &mut Reader<'a>,
-    path: &str,
-    json: &'a RawValue,
-    mut block: Object<'a>,
-) -> Option<Part> {
+fn image<'a>(reader: &mut Reader<'a>, path: &str, json: &'a RawValue, mut block: Object<'a>) -> Option<Part> {
     let Some(source) = block.take("source") else {
         reader.required(join(path, "source"));
         return None;

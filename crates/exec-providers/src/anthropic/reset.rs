@@ -58,7 +58,8 @@ fn split_offset(time: &str) -> Option<(&str, i64)> {
 
 fn numbers<const N: usize>(text: &str, separator: char) -> Option<[i64; N]> {
     let number = |digits: &str| {
-        let plain = !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let plain =
+            !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| digits.parse().ok()).flatten()
     };
     let numbers: Option<Vec<i64>> = text.split(separator).map(number).collect();
@@ -93,7 +94,8 @@ mod tests {
         assert_eq!(seconds("2025-01-01T00:00:00.5Z"), Some(1_735_689_601));
         assert_eq!(seconds("2025-01-01T02:00:00+02:00"), Some(1_735_689_600));
         assert_eq!(seconds("2024-12-31T19:00:00-05:00"), Some(1_735_689_600));
-        for text in ["", "soon", "2025-01-01", "2025-13-01T00:00:00Z", "2025-01-01T00:00:00", "é-é-éTé+é"] {
+        for text in ["", "soon", "2025-01-01", "2025-13-01T00:00:00Z", "2025-01-01T00:00:00", "é-é-éTé+é"]
+        {
             assert_eq!(seconds(text), None, "{text}");
         }
     }
@@ -115,6 +117,9 @@ mod tests {
         assert_eq!(wait(429, &headers), Some(Duration::from_secs(30)));
         assert_eq!(wait(429, &headers[..2]), Some(Duration::from_secs(2)));
         assert_eq!(wait(500, &headers), None);
-        assert_eq!(wait(429, &[("anthropic-ratelimit-tokens-reset", "2024-01-01T00:00:00Z")]), Some(Duration::ZERO));
+        assert_eq!(
+            wait(429, &[("anthropic-ratelimit-tokens-reset", "2024-01-01T00:00:00Z")]),
+            Some(Duration::ZERO)
+        );
     }
 }

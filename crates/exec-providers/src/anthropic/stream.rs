@@ -127,7 +127,8 @@ impl Decode for Stream {
             Err(_) => Vec::new(),
         };
         if self.verbatim {
-            let name = Some(Bytes::from(if event.name().is_empty() { kind } else { event.name().to_owned() }));
+            let name =
+                Some(Bytes::from(if event.name().is_empty() { kind } else { event.name().to_owned() }));
             out.push_back(Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means }));
         } else {
             out.extend(means);

@@ -5,10 +5,10 @@ use exec_core::chat::Opaque;
 use exec_core::{Chunk, Raw, Result, ToolDelta};
 use serde_json::value::RawValue;
 
+use super::MESSAGES;
 use super::error::malformed;
 use super::json::{self, Json};
 use super::object::{Object, opaque};
-use super::MESSAGES;
 use crate::http::{Edit, splice};
 
 /// The most blocks that may be open at once. Those who keep to the format have one.
@@ -28,11 +28,20 @@ pub(super) struct Blocks {
 enum Block {
     Text,
     /// Thinking, whether it had any words, and the proof as long as it had none.
-    Thinking { worded: bool, signature: String },
+    Thinking {
+        worded: bool,
+        signature: String,
+    },
     /// The input it began with, until a piece of it came.
-    Call { index: u32, input: Option<String> },
+    Call {
+        index: u32,
+        input: Option<String>,
+    },
     /// Kept until it is complete: as it began, and the input that came in pieces.
-    Opaque { block: Opaque, input: String },
+    Opaque {
+        block: Opaque,
+        input: String,
+    },
 }
 
 impl Blocks {
@@ -110,7 +119,9 @@ impl Blocks {
                 Some(Chunk::Signature(signature))
             }
             // A proof without words cannot be told from that of the thinking before it, so it stays in its block.
-            Block::Thinking { worded: false, signature } if !signature.is_empty() => Some(wordless(&signature)),
+            Block::Thinking { worded: false, signature } if !signature.is_empty() => {
+                Some(wordless(&signature))
+            }
             Block::Call { index, input: Some(arguments) } => {
                 Some(Chunk::ToolCall(ToolDelta { index, arguments, ..ToolDelta::default() }))
             }

@@ -1,8 +1,8 @@
 //! Tokens and ends of answers: their words here and their words there.
 
 use exec_core::{Finish, Summary, Usage};
-use serde_json::{Value, json};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::object::Object;
 

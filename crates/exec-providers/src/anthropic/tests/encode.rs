@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use exec_core::chat::{
-    Chat, Extra, Function, Message, Opaque, Part, Reasoning, Role, Source, Tool, ToolCall, ToolChoice, ToolResult,
+    Chat, Extra, Function, Message, Opaque, Part, Reasoning, Role, Source, Tool, ToolCall, ToolChoice,
+    ToolResult,
 };
 use exec_core::{ErrorKind, Input, Operation, Options, Remedy, Request, Text, Wire};
 use http::header::AUTHORIZATION;
@@ -80,8 +81,16 @@ fn what_cannot_be_said_is_left_out_and_named() {
     assert_eq!(
         dropped,
         [
-            "frequency_penalty", "input_audio", "logit_bias", "messages[].content[].reasoning", "messages[].name",
-            "presence_penalty", "response_format", "seed", "stop", "tool_choice"
+            "frequency_penalty",
+            "input_audio",
+            "logit_bias",
+            "messages[].content[].reasoning",
+            "messages[].name",
+            "presence_penalty",
+            "response_format",
+            "seed",
+            "stop",
+            "tool_choice"
         ]
     );
     assert_eq!(

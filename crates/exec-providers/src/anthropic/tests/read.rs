@@ -50,9 +50,14 @@ fn a_request_is_read_with_everything_in_it() {
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::Tool, Role::User]);
     let sampling = &chat.sampling;
     assert_eq!((sampling.max_tokens, sampling.top_k, sampling.stop.len()), (Some(100), Some(4), 1));
-    assert_eq!((chat.tool_choice.clone(), chat.parallel_tool_calls), (Some(ToolChoice::Named("f".into())), Some(false)));
+    assert_eq!(
+        (chat.tool_choice.clone(), chat.parallel_tool_calls),
+        (Some(ToolChoice::Named("f".into())), Some(false))
+    );
     assert!(chat.extra.get("thinking").is_some() && chat.extra.get("metadata").is_some());
-    let [Part::Reasoning(thought), Part::Opaque(redacted), Part::ToolCall(call)] = &chat.messages[2].parts[..] else {
+    let [Part::Reasoning(thought), Part::Opaque(redacted), Part::ToolCall(call)] =
+        &chat.messages[2].parts[..]
+    else {
         panic!("{:?}", chat.messages[2])
     };
     assert_eq!(thought.signature.as_ref().unwrap(), "c2ln");
@@ -164,9 +169,14 @@ fn a_depth_bomb_does_not_reach_the_stack() {
     for content in [
         format!("{}{}", "[".repeat(depth), "]".repeat(depth)),
         format!("[{{\"type\":\"x\",\"a\":{}{}}}]", "[".repeat(depth), "]".repeat(depth)),
-        format!("{}1{}", "[{\"type\":\"tool_result\",\"tool_use_id\":\"a\",\"content\":".repeat(depth), "}]".repeat(depth)),
+        format!(
+            "{}1{}",
+            "[{\"type\":\"tool_result\",\"tool_use_id\":\"a\",\"content\":".repeat(depth),
+            "}]".repeat(depth)
+        ),
     ] {
-        let body = format!(r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":{content}}}]}}"#);
+        let body =
+            format!(r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":{content}}}]}}"#);
         let _: exec_core::Result<_> = AnthropicFront.read(&body.into());
     }
 }
