@@ -20,7 +20,7 @@ pub(super) fn decode(operation: &Operation, body: &Bytes, secret: Option<&str>) 
     let no_message = || error::malformed("an answer that is no message");
     let text = std::str::from_utf8(body).map_err(|_| no_message())?;
     let mut message = Object::parse(text).map_err(|_| no_message())?;
-    if message.read::<String>("type").as_deref() == Some("error") || message.get("error").is_some() {
+    if message.read::<String>("type").as_deref() == Some("error") || message.take("error").is_some() {
         return Err(error::of_event(text, secret));
     }
     let content = message.take("content").and_then(elements).ok_or_else(no_message)?;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use exec_core::chat::{Chat, Message, Part, Role, Tool, ToolChoice};
-use exec_core::{Error, ErrorKind, Operation, Request, Result};
+use exec_core::{Error, ErrorKind, FieldError, Operation, Request, Result};
 use serde_json::json;
 
 use super::MESSAGES;
@@ -63,7 +63,12 @@ fn body<'a>(
     let mut body = Object::default().with("model", model);
     body.set("max_tokens", chat.sampling.max_tokens.unwrap_or(max_tokens));
     body.set_some("system", system(chat, dropped)?);
-    body.set("messages", turns(chat, dropped)?);
+    let turns = turns(chat, dropped)?;
+    if turns.is_empty() {
+        let message = "must have at least one turn of a user or assistant";
+        return Err(Error::invalid(vec![FieldError::new("messages", "required", message)]));
+    }
+    body.set("messages", turns);
     if !chat.tools.is_empty() {
         let tools: Vec<_> = chat.tools.iter().filter_map(tool).collect();
         body.set("tools", tools);
@@ -118,10 +123,10 @@ fn system<'a>(chat: &'a Chat, dropped: &mut Vec<String>) -> Result<Option<Json<'
             }
         }
     }
-    if let [Part::Text { text, extra }] = parts[..] {
-        if extra.for_wire(MESSAGES).next().is_none() {
-            return Ok((!text.is_empty()).then_some(Json::Text(text)));
-        }
+    if let [Part::Text { text, extra }] = parts[..]
+        && extra.for_wire(MESSAGES).next().is_none()
+    {
+        return Ok((!text.is_empty()).then_some(Json::Text(text)));
     }
     let blocks: Result<Vec<_>> = parts.into_iter().map(|part| request_block("system", part)).collect();
     let blocks: Vec<_> = blocks?.into_iter().flatten().collect();

@@ -34,7 +34,7 @@ impl Said {
         if let Some(message) = inner.and_then(|inner| serde_json::from_str(inner.get()).ok()) {
             return Self { message: Some(message), ..Self::default() };
         }
-        let mut error = inner.and_then(Object::of).unwrap_or_else(|| outer);
+        let mut error = inner.and_then(Object::of).unwrap_or(outer);
         let details = error.take("details").and_then(Object::of);
         Self {
             kind: error.read("type"),
@@ -77,7 +77,7 @@ fn meaning(status: Option<u16>, said: &Said, secret: Option<&str>) -> Error {
         by_type.unwrap_or_else(|| by_status(status.unwrap_or(500)))
     });
     let message = match (text.is_empty(), status) {
-        (false, _) => redact(&text.chars().take(MAX_MESSAGE).collect::<String>(), secret),
+        (false, _) => redact(text, secret).chars().take(MAX_MESSAGE).collect(),
         (true, Some(status)) => format!("the provider answered with status {status}"),
         (true, None) => "the provider broke the answer off without a reason".to_owned(),
     };

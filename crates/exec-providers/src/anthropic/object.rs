@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::MESSAGES;
 
 /// The most members an object may have that is read member by member. Schemas and inputs are not.
-const MAX_MEMBERS: usize = 1000;
+const MAX_MEMBERS: usize = 128;
 
 /// The most elements an array may have that is read element by element.
 const MAX_ELEMENTS: usize = 100_000;

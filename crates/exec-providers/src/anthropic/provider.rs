@@ -61,7 +61,7 @@ impl Anthropic {
     }
 
     fn secret(&self) -> Option<&str> {
-        self.key.as_ref().map(|key| key.expose_secret()).filter(|key| !key.is_empty())
+        self.key.as_ref().map(ExposeSecret::expose_secret).filter(|key| !key.is_empty())
     }
 
     fn authorize(&self, outgoing: &mut OutgoingRequest) -> Result<bool> {

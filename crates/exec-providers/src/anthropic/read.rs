@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use exec_core::chat::{Chat, Extra, Message, Part, Role, Sampling};
-use exec_core::{Error, FieldError, Input, Operation, Options, Request, Result};
+use exec_core::{Error, FieldError, Input, Operation, Options, Request, Result, Text};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
@@ -73,7 +73,7 @@ fn sampling<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Sampling {
     match max_tokens {
         Some(0) => reader.fail("max_tokens", "out_of_range", "must be at least 1"),
         None if !reader.errors.iter().any(|error| error.path == "max_tokens") => {
-            reader.required("max_tokens")
+            reader.required("max_tokens");
         }
         _ => {}
     }
@@ -128,7 +128,7 @@ fn turns<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Vec<Message> {
 
 fn turn<'a>(reader: &mut Reader<'a>, path: &str, message: &'a RawValue, turns: &mut Vec<Message>) {
     let Some(mut message) = reader.object(path, message) else { return };
-    let role = reader.text(path, &mut message, "role").map(|role| role.into_string());
+    let role = reader.text(path, &mut message, "role").map(Text::into_string);
     let role = match role.as_deref() {
         Some("assistant") => Role::Assistant,
         Some("user") | None => Role::User,

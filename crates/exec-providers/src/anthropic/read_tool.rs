@@ -1,7 +1,7 @@
 //! Reads the tools of a request, and whether one must be called.
 
-use exec_core::Raw;
 use exec_core::chat::{Function, Tool, ToolChoice};
+use exec_core::{Raw, Text};
 use serde_json::value::RawValue;
 
 use super::object::{Object, Reader, join, opaque};
@@ -60,7 +60,7 @@ pub(super) fn choice<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Ch
     let path = "tool_choice";
     let Some(json) = object.take(path) else { return Choice::default() };
     let Some(mut choice) = reader.object(path, json) else { return Choice::default() };
-    let kind = reader.text(path, &mut choice, "type").map(|kind| kind.into_string());
+    let kind = reader.text(path, &mut choice, "type").map(Text::into_string);
     let flag = "disable_parallel_tool_use";
     let disabled: Option<bool> = reader.optional(path, &mut choice, flag, "true or false");
     let named = match kind.as_deref() {

@@ -20,6 +20,9 @@ use crate::format::{Render, Reply};
 /// The most tool calls one answer may have; later ones are left out.
 const MAX_CALLS: usize = 1024;
 
+/// The most bytes of one signature; what is longer is none that anybody would take back.
+const MAX_SIGNATURE: usize = 1 << 20;
+
 /// A writer for one streamed answer.
 #[derive(Debug)]
 pub(super) struct Renderer {
@@ -174,7 +177,9 @@ impl Renderer {
         if !matches!(self.open, Some(Open::Thinking { .. })) {
             self.open_thinking(out);
         }
-        if let Some(Open::Thinking { signature }) = &mut self.open {
+        if let Some(Open::Thinking { signature }) = &mut self.open
+            && signature.len() + text.len() <= MAX_SIGNATURE
+        {
             signature.push_str(text);
         }
     }

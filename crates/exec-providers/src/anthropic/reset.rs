@@ -13,13 +13,13 @@ pub(super) fn until_reset(status: u16, headers: &HeaderMap, now: SystemTime) -> 
         return None;
     }
     let text = |name: String| headers.get(name)?.to_str().ok();
-    let reset = |limit: &&str| {
+    let reset = |limit: &'static str| {
         let at = rfc3339(text(format!("anthropic-ratelimit-{limit}-reset"))?.trim())?;
         Some(at.duration_since(now).unwrap_or_default())
     };
-    let spent = |limit: &&&str| text(format!("anthropic-ratelimit-{limit}-remaining")) == Some("0");
-    let latest = LIMITS.iter().filter(spent).filter_map(|limit| reset(limit)).max();
-    latest.or_else(|| LIMITS.iter().filter_map(|limit| reset(limit)).min())
+    let spent = |limit: &&'static str| text(format!("anthropic-ratelimit-{limit}-remaining")) == Some("0");
+    let latest = LIMITS.into_iter().filter(spent).filter_map(reset).max();
+    latest.or_else(|| LIMITS.into_iter().filter_map(reset).min())
 }
 
 /// `2025-01-01T00:00:00Z`, with a fraction or an offset if need be.

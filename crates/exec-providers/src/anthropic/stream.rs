@@ -73,7 +73,7 @@ impl Stream {
     }
 
     fn error(&self, data: &Bytes) -> Error {
-        let secret = self.secret.as_ref().map(|secret| secret.expose_secret());
+        let secret = self.secret.as_ref().map(ExposeSecret::expose_secret);
         error::of_event(std::str::from_utf8(data).unwrap_or_default(), secret)
     }
 

@@ -14,7 +14,7 @@ use crate::http::{Edit, splice};
 /// The most blocks that may be open at once. Those who keep to the format have one.
 const MAX_OPEN: usize = 64;
 
-/// The most bytes one block may keep until it is complete.
+/// The most bytes of one answer that may have to wait until their block is complete.
 const MAX_KEPT: usize = 16 << 20;
 
 /// The blocks that have begun and not ended.
@@ -22,6 +22,7 @@ const MAX_KEPT: usize = 16 << 20;
 pub(super) struct Blocks {
     open: Vec<(u64, Block)>,
     calls: u32,
+    kept: usize,
 }
 
 #[derive(Debug)]
@@ -95,7 +96,7 @@ impl Blocks {
                     Some(Chunk::Reasoning(words))
                 }
                 None => {
-                    keep(signature, &piece("signature").unwrap_or_default())?;
+                    keep(&mut self.kept, signature, &piece("signature").unwrap_or_default())?;
                     None
                 }
             },
@@ -104,7 +105,7 @@ impl Blocks {
                 Chunk::ToolCall(ToolDelta { index: *index, arguments, ..ToolDelta::default() })
             }),
             Block::Opaque { input, .. } => {
-                keep(input, &piece("partial_json").unwrap_or_default())?;
+                keep(&mut self.kept, input, &piece("partial_json").unwrap_or_default())?;
                 None
             }
         };
@@ -141,11 +142,12 @@ fn text(object: &mut Object<'_>, name: &str) -> Option<String> {
     object.read::<String>(name).filter(|text| !text.is_empty())
 }
 
-fn keep(kept: &mut String, more: &str) -> Result<()> {
-    if kept.len() + more.len() > MAX_KEPT {
-        return Err(malformed("a block larger than can be kept"));
+fn keep(kept: &mut usize, text: &mut String, more: &str) -> Result<()> {
+    *kept = kept.saturating_add(more.len());
+    if *kept > MAX_KEPT {
+        return Err(malformed("blocks larger than can be kept"));
     }
-    kept.push_str(more);
+    text.push_str(more);
     Ok(())
 }
 

@@ -145,6 +145,9 @@ fn what_the_provider_would_refuse_is_refused_here() {
         assert_eq!(error.fields()[0].path, "messages[1].content");
     }
 
+    let nothing = Chat::user("").with_system("only instructions");
+    assert_eq!(encode(&Request::chat(nothing)).unwrap_err().fields()[0].path, "messages");
+
     let embed = Request::new(Operation::EMBED, Input::none());
     assert_eq!(Anthropic::new().encode(&embed, "m").unwrap_err().kind(), ErrorKind::Unsupported);
 }

@@ -55,8 +55,9 @@ fn model_block() -> impl Strategy<Value = Value> {
 
 fn turns() -> impl Strategy<Value = Vec<Value>> {
     let list = |count| proptest::collection::vec(user_block(), count);
-    let user = (proptest::collection::vec(result_block(), 0..3), list(1..3))
-        .prop_map(|(results, rest)| json!({"role": "user", "content": Value::from([results, rest].concat())}));
+    let user = (proptest::collection::vec(result_block(), 0..3), list(1..3)).prop_map(
+        |(results, rest)| json!({"role": "user", "content": Value::from([results, rest].concat())}),
+    );
     let model = proptest::collection::vec(model_block(), 1..4)
         .prop_map(|content| json!({"role": "assistant", "content": content}));
     proptest::collection::vec((user, model), 1..3)

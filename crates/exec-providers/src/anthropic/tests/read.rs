@@ -13,7 +13,7 @@ fn faults(error: &Error) -> Vec<(&str, &str)> {
     error.fields().iter().map(|field| (field.path.as_str(), field.code)).collect()
 }
 
-fn with_content(content: Value) -> Value {
+fn with_content(content: &Value) -> Value {
     json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": content}]})
 }
 
@@ -138,7 +138,7 @@ fn a_broken_body_is_shown_where_it_breaks() {
 fn large_texts_and_pictures_stay_in_the_body() {
     let large = "x".repeat(100_000);
     let body = Bytes::from(
-        with_content(json!([
+        with_content(&json!([
             {"type": "text", "text": large},
             {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": large}},
             {"type": "document", "source": {"data": large}},

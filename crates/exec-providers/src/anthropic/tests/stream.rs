@@ -9,11 +9,11 @@ use super::super::{Anthropic, MESSAGES};
 use super::{decode, events, fold, sse};
 use crate::format::Format;
 
-fn start(index: u64, block: Value) -> Value {
+fn start(index: u64, block: &Value) -> Value {
     json!({"type": "content_block_start", "index": index, "content_block": block})
 }
 
-fn delta(index: u64, delta: Value) -> Value {
+fn delta(index: u64, delta: &Value) -> Value {
     json!({"type": "content_block_delta", "index": index, "delta": delta})
 }
 
@@ -26,31 +26,31 @@ fn everything() -> Vec<Value> {
     vec![
         json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-x", "usage":
             {"input_tokens": 10, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 1}}}),
-        start(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+        start(0, &json!({"type": "thinking", "thinking": "", "signature": ""})),
         json!({"type": "ping"}),
-        delta(0, json!({"type": "thinking_delta", "thinking": "Let me"})),
-        delta(0, json!({"type": "thinking_delta", "thinking": " see"})),
-        delta(0, json!({"type": "signature_delta", "signature": "c2ln"})),
+        delta(0, &json!({"type": "thinking_delta", "thinking": "Let me"})),
+        delta(0, &json!({"type": "thinking_delta", "thinking": " see"})),
+        delta(0, &json!({"type": "signature_delta", "signature": "c2ln"})),
         stop(0),
-        start(1, json!({"type": "redacted_thinking", "data": "ab=="})),
+        start(1, &json!({"type": "redacted_thinking", "data": "ab=="})),
         stop(1),
-        start(2, json!({"type": "text", "text": ""})),
-        delta(2, json!({"type": "text_delta", "text": "Grüß"})),
-        delta(2, json!({"type": "citations_delta", "citation": {"cited_text": "x"}})),
-        delta(2, json!({"type": "text_delta", "text": " Gott"})),
+        start(2, &json!({"type": "text", "text": ""})),
+        delta(2, &json!({"type": "text_delta", "text": "Grüß"})),
+        delta(2, &json!({"type": "citations_delta", "citation": {"cited_text": "x"}})),
+        delta(2, &json!({"type": "text_delta", "text": " Gott"})),
         stop(2),
-        start(3, json!({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}})),
-        delta(3, json!({"type": "input_json_delta", "partial_json": ""})),
-        delta(3, json!({"type": "input_json_delta", "partial_json": "{\"query\":"})),
-        delta(3, json!({"type": "input_json_delta", "partial_json": "\"a\"}"})),
+        start(3, &json!({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}})),
+        delta(3, &json!({"type": "input_json_delta", "partial_json": ""})),
+        delta(3, &json!({"type": "input_json_delta", "partial_json": "{\"query\":"})),
+        delta(3, &json!({"type": "input_json_delta", "partial_json": "\"a\"}"})),
         stop(3),
-        start(4, json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}})),
-        delta(4, json!({"type": "input_json_delta", "partial_json": ""})),
+        start(4, &json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}})),
+        delta(4, &json!({"type": "input_json_delta", "partial_json": ""})),
         stop(4),
         json!({"type": "brand_new_event", "x": 1}),
-        start(5, json!({"type": "tool_use", "id": "t2", "name": "g", "input": {}})),
-        delta(5, json!({"type": "input_json_delta", "partial_json": "{\"a\":\"\\"})),
-        delta(5, json!({"type": "input_json_delta", "partial_json": "n\"}"})),
+        start(5, &json!({"type": "tool_use", "id": "t2", "name": "g", "input": {}})),
+        delta(5, &json!({"type": "input_json_delta", "partial_json": "{\"a\":\"\\"})),
+        delta(5, &json!({"type": "input_json_delta", "partial_json": "n\"}"})),
         stop(5),
         json!({"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": null},
                "usage": {"output_tokens": 20}}),
@@ -159,8 +159,8 @@ fn broken_events_are_errors_and_unknown_ones_are_not() {
 fn a_proof_without_words_stays_in_its_block() {
     let thought = |index: u64, signature: &str| {
         [
-            start(index, json!({"type": "thinking", "thinking": "", "signature": ""})),
-            delta(index, json!({"type": "signature_delta", "signature": signature})),
+            start(index, &json!({"type": "thinking", "thinking": "", "signature": ""})),
+            delta(index, &json!({"type": "signature_delta", "signature": signature})),
             stop(index),
         ]
     };
@@ -200,6 +200,24 @@ fn a_complete_answer_is_read() {
             Anthropic::new().decode(&Operation::CHAT, &Bytes::from_static(body.as_bytes())).unwrap_err();
         assert_eq!(error.code(), "malformed_answer", "{body}");
     }
+}
+
+#[test]
+fn what_a_stream_makes_us_keep_is_bounded() {
+    let piece = "x".repeat(1 << 20);
+    let mut list = vec![start(0, &json!({"type": "server_tool_use", "input": {}}))];
+    list.extend((0..17).map(|_| delta(0, &json!({"type": "input_json_delta", "partial_json": piece}))));
+    assert_eq!(decode(sse(&list), false).unwrap_err().code(), "malformed_answer");
+    let open: Vec<_> = (0..65).map(|index| start(index, &json!({"type": "text", "text": ""}))).collect();
+    assert_eq!(decode(sse(&open), false).unwrap_err().code(), "malformed_answer");
+}
+
+#[test]
+fn an_error_with_a_good_status_is_one() {
+    let body = json!({"type": "error", "error": {"type": "overloaded_error", "message": "sk-x busy"}});
+    let format = Anthropic::new().with_key("sk-x".to_owned().into());
+    let error = format.decode(&Operation::CHAT, &Bytes::from(body.to_string())).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Overloaded, "[redacted] busy"));
 }
 
 #[test]
