@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use exec_core::chat::{Extra, Opaque};
 use exec_core::{FieldError, Raw, Text};
+use memchr::memchr2;
 use serde::Deserializer as _;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -58,7 +59,24 @@ impl<'a> Object<'a> {
 
     /// Takes a member out that is text; no text when it is missing or something else.
     pub(super) fn text(&mut self, source: &Bytes, name: &str) -> Option<Text> {
-        self.take(name).and_then(|value| Text::of(source, value))
+        let value = self.take(name)?;
+        if unreadable(value) {
+            return lossy(value).map(Text::from);
+        }
+        Text::of(source, value)
+    }
+
+    /// Takes a member out that is text, as text of its own.
+    pub(super) fn string(&mut self, name: &str) -> Option<String> {
+        let value = self.take(name)?;
+        serde_json::from_str(value.get()).ok().or_else(|| lossy(value))
+    }
+
+    /// A name that is there twice: readers disagree about which of the two counts.
+    pub(super) fn duplicate(&self) -> Option<&str> {
+        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
     }
 
     /// Whether nothing is left.
@@ -137,6 +155,66 @@ pub(super) fn elements(json: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::Deserializer::from_str(json.get()).deserialize_seq(Elements).ok()
 }
 
+/// Whether this is a string that is no text: it has half of a surrogate pair among its escapes.
+fn unreadable(json: &RawValue) -> bool {
+    let escaped = json.get().starts_with('"') && json.get().contains("\\u");
+    escaped && serde_json::from_str::<String>(json.get()).is_err()
+}
+
+/// The text of a string with a replacement for what is no character. Better than to lose all of it.
+fn lossy(json: &RawValue) -> Option<String> {
+    struct Lossy;
+    impl Visitor<'_> for Lossy {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+            let mut text = String::with_capacity(bytes.len());
+            for chunk in bytes.utf8_chunks() {
+                text.push_str(chunk.valid());
+                if !chunk.invalid().is_empty() {
+                    text.push(char::REPLACEMENT_CHARACTER);
+                }
+            }
+            Ok(text)
+        }
+    }
+    let json = json.get().starts_with('"').then_some(json.get())?;
+    serde_json::Deserializer::from_str(json).deserialize_bytes(Lossy).ok()
+}
+
+/// How deep the JSON text `json` is nested.
+pub(super) fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut rest) = (0_usize, 0, json.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => rest = after_string(rest),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// What follows the string whose quote was just passed.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let skip = if rest[at] == b'"' { at + 1 } else { at + 2 };
+        let quote = rest[at] == b'"';
+        rest = rest.get(skip..).unwrap_or_default();
+        if quote {
+            return rest;
+        }
+    }
+    &[]
+}
+
 /// A thing of this format that is kept as it came.
 pub(super) fn opaque(source: &Bytes, kind: impl Into<String>, json: &RawValue) -> Opaque {
     Opaque::new(MESSAGES, kind, Raw::of(source, json))
@@ -151,13 +229,15 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn fail(&mut self, path: impl Into<String>, code: &'static str, message: impl Into<String>) {
+        let path: String = path.into();
+        let path = if path.is_empty() { "body".to_owned() } else { path };
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(FieldError::new(path, code, message));
         }
     }
 
     pub(super) fn wrong_type(&mut self, path: impl Into<String>, wanted: &str) {
-        self.fail(path, "wrong_type", format!("must be {wanted}"));
+        self.fail(path, "invalid_type", format!("must be {wanted}"));
     }
 
     pub(super) fn required(&mut self, path: impl Into<String>) {
@@ -167,8 +247,10 @@ impl<'a> Reader<'a> {
     /// The members of `json`, which must be an object.
     pub(super) fn object(&mut self, path: &str, json: &'a RawValue) -> Option<Object<'a>> {
         let object = Object::of(json);
-        if object.is_none() {
-            self.wrong_type(path, &format!("an object of at most {MAX_MEMBERS} members"));
+        match object.as_ref().map(Object::duplicate) {
+            None => self.wrong_type(path, &format!("an object of at most {MAX_MEMBERS} members")),
+            Some(Some(name)) => self.fail(join(path, name), "duplicate", "is there twice"),
+            Some(None) => {}
         }
         object
     }
@@ -191,8 +273,17 @@ impl<'a> Reader<'a> {
         let text = Text::of(self.body, value);
         if text.is_none() {
             self.wrong_type(join(path, name), "a string");
+        } else {
+            self.check_text(&join(path, name), value);
         }
         text
+    }
+
+    /// Complains about a text that nobody can read.
+    pub(super) fn check_text(&mut self, path: &str, text: &RawValue) {
+        if unreadable(text) {
+            self.fail(path, "invalid_value", "has half of a surrogate pair, which is no character");
+        }
     }
 
     /// A member that may be missing and is of the type `T`, called `wanted`.
@@ -220,6 +311,22 @@ pub(super) fn join(path: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brackets_in_strings_are_no_depth() {
+        for (json, expected) in
+            [("1", 0), ("[]", 1), (r#"{"[[\"[[\\":[{}]}"#, 3), ("[[],[[]]]", 3), ("\"", 0), ("\"\\", 0)]
+        {
+            assert_eq!(depth(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn half_a_character_is_replaced() {
+        let mut object = Object::parse(r#"{"a":"x\ud83dy","b":"\ud83e\udd80"}"#).unwrap();
+        assert!(object.string("a").unwrap().starts_with("x\u{fffd}"));
+        assert_eq!(object.string("b").unwrap(), "🦀");
+    }
 
     #[test]
     fn the_last_of_equal_names_counts_and_null_is_none() {

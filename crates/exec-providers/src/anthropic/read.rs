@@ -4,17 +4,21 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use exec_core::chat::{Chat, Extra, Message, Part, Role, Sampling};
-use exec_core::{Error, FieldError, Input, Operation, Options, Request, Result, Text};
+use exec_core::{Error, ErrorKind, Input, Operation, Options, Request, Result, Text};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
-use super::object::{Object, Reader, join};
+use super::object::{Object, Reader, depth, join};
 use super::{read_block, read_tool};
+
+/// Deeper values could not be read as a tree by whoever looks at them later.
+const MAX_DEPTH: usize = 100;
 
 /// Reads a body of `/v1/messages`.
 pub(super) fn read(body: &Bytes) -> Result<Request> {
-    let mut object = parse(body)?;
+    let json = parse(body)?;
     let mut reader = Reader { body, errors: Vec::new() };
+    let Some(mut object) = reader.object("", json) else { return Err(Error::invalid(reader.errors)) };
     let model = reader.text("", &mut object, "model");
     if model.as_ref().is_some_and(|model| model.to_str().trim().is_empty()) {
         reader.fail("model", "required", "must not be empty");
@@ -30,21 +34,21 @@ pub(super) fn read(body: &Bytes) -> Result<Request> {
     Ok(request.with_model(&*model.unwrap_or_default().to_str()))
 }
 
-fn parse(body: &Bytes) -> Result<Object<'_>> {
+fn parse(body: &Bytes) -> Result<&RawValue> {
     let text = std::str::from_utf8(body).map_err(|fault| {
         let message = format!("the body is not valid utf-8 at byte {}", fault.valid_up_to());
-        Error::invalid(vec![FieldError::new("body", "invalid_utf8", message)])
+        Error::new(ErrorKind::InvalidRequest, message).with_code("invalid_utf8")
     })?;
-    // Whether it is JSON at all comes first, so that a fault in it is not taken for a wrong type.
-    let json: &RawValue = serde_json::from_str(text).map_err(|fault| {
+    let json = serde_json::from_str(text).map_err(|fault| {
         let (line, column) = (fault.line(), fault.column());
         let message = format!("the body is not valid JSON at line {line}, column {column}");
-        Error::invalid(vec![FieldError::new("body", "malformed_json", message)])
+        Error::new(ErrorKind::InvalidRequest, message).with_code("invalid_json")
     })?;
-    Object::of(json).ok_or_else(|| {
-        let message = "the body must be a JSON object with a reasonable number of members";
-        Error::invalid(vec![FieldError::new("body", "wrong_type", message)])
-    })
+    if depth(text) > MAX_DEPTH {
+        let message = format!("the body is nested deeper than {MAX_DEPTH} levels");
+        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("too_deep"));
+    }
+    Ok(json)
 }
 
 fn chat<'a>(reader: &mut Reader<'a>, mut object: Object<'a>) -> Chat {
@@ -134,7 +138,7 @@ fn turn<'a>(reader: &mut Reader<'a>, path: &str, message: &'a RawValue, turns: &
         Some("user") | None => Role::User,
         Some(_) => {
             let message = "must be user or assistant; instructions go into the top-level system";
-            reader.fail(join(path, "role"), "unknown_value", message);
+            reader.fail(join(path, "role"), "invalid_value", message);
             Role::User
         }
     };

@@ -16,6 +16,7 @@ pub(super) fn content<'a>(
     results: bool,
 ) -> Vec<Part> {
     if let Some(text) = Text::of(reader.body, content) {
+        reader.check_text(path, content);
         return vec![Part::Text { text, extra: Extra::of(MESSAGES) }];
     }
     if !content.get().starts_with('[') {

@@ -71,7 +71,7 @@ pub(super) fn choice<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Ch
             reader.text(path, &mut choice, "name").map(|name| ToolChoice::Named(name.into_string()))
         }
         Some(_) => {
-            reader.fail("tool_choice.type", "unknown_value", "must be auto, any, tool or none");
+            reader.fail("tool_choice.type", "invalid_value", "must be auto, any, tool or none");
             None
         }
         None => None,

@@ -139,7 +139,7 @@ fn index_of(event: &mut Object<'_>) -> Result<u64> {
 
 /// A text that is there and not empty.
 fn text(object: &mut Object<'_>, name: &str) -> Option<String> {
-    object.read::<String>(name).filter(|text| !text.is_empty())
+    object.string(name).filter(|text| !text.is_empty())
 }
 
 fn keep(kept: &mut usize, text: &mut String, more: &str) -> Result<()> {

@@ -89,22 +89,22 @@ fn everything_wrong_is_named_at_once() {
         faults(&error),
         [
             ("model", "required"),
-            ("stream", "wrong_type"),
+            ("stream", "invalid_type"),
             ("max_tokens", "out_of_range"),
             ("temperature", "out_of_range"),
-            ("top_p", "wrong_type"),
-            ("top_k", "wrong_type"),
-            ("stop_sequences", "wrong_type"),
-            ("messages[0].role", "unknown_value"),
+            ("top_p", "invalid_type"),
+            ("top_k", "invalid_type"),
+            ("stop_sequences", "invalid_type"),
+            ("messages[0].role", "invalid_value"),
             ("messages[1].content", "required"),
-            ("messages[2].content", "wrong_type"),
+            ("messages[2].content", "invalid_type"),
             ("messages[3].content[0].type", "required"),
             ("messages[3].content[1].text", "required"),
-            ("messages[3].content[2]", "wrong_type"),
+            ("messages[3].content[2]", "invalid_type"),
             ("tools[0].input_schema", "required"),
             ("tools[1].name", "required"),
-            ("tools[1].input_schema", "wrong_type"),
-            ("tool_choice.type", "unknown_value"),
+            ("tools[1].input_schema", "invalid_type"),
+            ("tool_choice.type", "invalid_value"),
         ]
     );
 }
@@ -118,7 +118,7 @@ fn missing_and_empty_are_told_apart_from_wrong() {
     let error = read(&json!({"model": " ", "max_tokens": "5", "messages": []})).unwrap_err();
     assert_eq!(
         faults(&error),
-        [("model", "required"), ("max_tokens", "wrong_type"), ("messages", "required")]
+        [("model", "required"), ("max_tokens", "invalid_type"), ("messages", "required")]
     );
 }
 
@@ -126,12 +126,15 @@ fn missing_and_empty_are_told_apart_from_wrong() {
 fn a_broken_body_is_shown_where_it_breaks() {
     let fail = |body: &'static [u8]| AnthropicFront.read(&Bytes::from_static(body)).unwrap_err();
     let error = fail(b"{\"model\": \"m\",\n  \"a\": }");
-    assert_eq!(faults(&error), [("body", "malformed_json")]);
+    assert_eq!(error.code(), "invalid_json");
     assert!(error.message().contains("line 2, column 8"), "{error}");
     let error = fail(b"{\"a\": \"\xff\"}");
     assert!(error.message().contains("byte 7"), "{error}");
-    assert_eq!(faults(&fail(b"[]")), [("body", "wrong_type")]);
-    assert_eq!(faults(&fail(b"")), [("body", "malformed_json")]);
+    assert_eq!(faults(&fail(b"[]")), [("body", "invalid_type")]);
+    assert_eq!(fail(b"").code(), "invalid_json");
+    let error =
+        fail(br#"{"model":"m","model":"n","max_tokens":1,"messages":[{"role":"user","content":"\ud800"}]}"#);
+    assert_eq!(faults(&error), [("model", "duplicate"), ("messages[0].content", "invalid_value")]);
 }
 
 #[test]
@@ -177,7 +180,7 @@ fn a_depth_bomb_does_not_reach_the_stack() {
     ] {
         let body =
             format!(r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":{content}}}]}}"#);
-        let _: exec_core::Result<_> = AnthropicFront.read(&body.into());
+        assert_eq!(AnthropicFront.read(&body.into()).unwrap_err().code(), "too_deep");
     }
 }
 
