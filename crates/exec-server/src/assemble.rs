@@ -86,7 +86,8 @@ impl Building<'_> {
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;
 
 fn openai(name: &str, config: &OpenAiConfig) -> Made {
-    let mut format = OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
+    let mut format =
+        OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
     if let Some(organization) = &config.organization {
         format = format.with_organization(organization);
     }
@@ -113,7 +114,12 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     Ok(Guarded::timed(provider, config.timeout))
 }
 
-fn endpoint(base_url: &str, limits: &TransportLimits, models: &ModelMap, default_model: Option<&str>) -> Endpoint {
+fn endpoint(
+    base_url: &str,
+    limits: &TransportLimits,
+    models: &ModelMap,
+    default_model: Option<&str>,
+) -> Endpoint {
     let mut transport = TransportConfig::new(base_url);
     transport.max_connections = limits.max_connections.unwrap_or(transport.max_connections);
     transport.max_waiting = limits.max_waiting.unwrap_or(transport.max_waiting);

@@ -71,7 +71,10 @@ fn prepare(arguments: &Arguments) -> Result<tokio::runtime::Runtime, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_new(&arguments.log).map_err(|error| format!("--log: {error}"))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| format!("cannot start: {error}"))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))
 }
 
 async fn run(arguments: Arguments) -> ExitCode {

@@ -136,7 +136,8 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
             ProviderConfig::Simulator(Box::new(rest(table, path, reader)), limits)
         }
         unknown => {
-            reader.problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
+            reader
+                .problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
             return None;
         }
     })

@@ -222,7 +222,7 @@ fn an_error_with_a_good_status_is_one() {
 
 #[test]
 fn models_are_listed() {
-    let list = super::super::models_json(["a", "b"]);
+    let list = super::super::model_list(["a", "b"]);
     assert_eq!(Anthropic::new().models(&list).unwrap(), ["a".into(), "b".into()]);
     assert!(Anthropic::new().models(&Bytes::from_static(b"{\"data\":[{}]}")).is_err());
     let value: Value = serde_json::from_slice(&list).unwrap();
