@@ -70,7 +70,8 @@ fn prepare(arguments: &Arguments) -> Result<tokio::runtime::Runtime, String> {
     // Two TLS back ends in one process are a panic at the first connection: this one is chosen before any.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_new(&arguments.log).map_err(|error| format!("--log: {error}"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
