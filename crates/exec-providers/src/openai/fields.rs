@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
     /// An integer of at least `min`.
     pub(super) fn integer<T>(&mut self, path: &Path<'_>, raw: &'a RawValue, min: T) -> Option<T>
     where
-        T: serde::de::DeserializeOwned + PartialOrd + fmt::Display,
+        T: serde::de::DeserializeOwned + PartialOrd + fmt::Display + Copy,
     {
         match serde_json::from_str::<T>(raw.get()) {
             Ok(number) if number >= min => Some(number),

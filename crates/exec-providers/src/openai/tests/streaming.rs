@@ -166,7 +166,7 @@ fn id_and_model_are_known_from_the_first_event() {
     let mut decoder = OpenAi::default().decoder(&encoded(false, false));
     let mut parser = SseParser::new(1 << 20);
     parser.push(stream_of(&[&delta("{}"), r#"{"id":"other","choices":[]}"#]).into());
-    while let Some(event) = parser.next() {
+    for event in parser {
         decoder.event(event.unwrap(), &mut VecDeque::new()).unwrap();
     }
     assert_eq!((decoder.id().as_deref(), decoder.model().as_deref()), (Some("c1"), Some("m")));
