@@ -108,7 +108,7 @@ impl std::fmt::Debug for TransportConfig {
 }
 
 /// A base URL that was checked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Base {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,

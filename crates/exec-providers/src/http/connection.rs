@@ -12,6 +12,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::time::Instant;
 
 use super::connector::Socket;
+use super::gate::Gate;
 use super::rope::Sending;
 use super::tasks::Tasks;
 
@@ -100,7 +101,7 @@ impl Http2Connection {
         self.streams() == 0 && since.elapsed() >= limit
     }
 
-    pub(super) fn try_stream(self: &Arc<Self>) -> Option<Http2Stream> {
+    pub(super) fn try_stream(self: &Arc<Self>, gate: &Arc<Gate>) -> Option<Http2Stream> {
         let max = self.max_streams.load(Ordering::Acquire).min(MAX_STREAMS);
         let more = |now| (now < max).then_some(now + 1);
         self.streams
@@ -109,6 +110,7 @@ impl Http2Connection {
         Some(Http2Stream {
             sender: self.sender.clone(),
             connection: self.clone(),
+            gate: gate.clone(),
         })
     }
 }
@@ -118,6 +120,7 @@ impl Http2Connection {
 pub(super) struct Http2Stream {
     pub(super) sender: http2::SendRequest<Sending>,
     connection: Arc<Http2Connection>,
+    gate: Arc<Gate>,
 }
 
 impl Drop for Http2Stream {
@@ -128,7 +131,9 @@ impl Drop for Http2Stream {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *since = Instant::now();
+        drop(since);
         self.connection.streams.fetch_sub(1, Ordering::AcqRel);
+        self.gate.bell().notify_one();
     }
 }
 

@@ -19,7 +19,7 @@ pub struct TransportStats {
     pub waiting: usize,
 }
 
-/// The bounds and their counts. Whoever frees something rings the bell.
+/// The bounds and their counts, and the bell for those who wait.
 #[derive(Debug)]
 pub(super) struct Gate {
     max_open: usize,
@@ -43,8 +43,8 @@ impl Gate {
         })
     }
 
-    /// Rings for one that waits (or for the next to come) when something was freed, and for all when anything
-    /// may have changed.
+    /// Rung once for each thing that was freed (a socket, a stream, a connection given back), and not otherwise:
+    /// who is woken in vain loses its place. Rung for all when more than one may go on.
     pub(super) fn bell(&self) -> &Notify {
         &self.bell
     }
@@ -113,6 +113,5 @@ pub(super) struct InUse(Arc<Gate>);
 impl Drop for InUse {
     fn drop(&mut self) {
         self.0.in_use.fetch_sub(1, Ordering::AcqRel);
-        self.0.bell.notify_one();
     }
 }

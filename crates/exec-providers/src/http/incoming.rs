@@ -5,14 +5,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body::Body as _;
 
 use super::error::TransportError;
 use super::lease::Lease;
 
 /// An answer whose body is still to come. Dropping it closes the connection or resets the stream.
-#[derive(Debug)]
 #[must_use = "the connection is held until the body is read or dropped"]
 #[non_exhaustive]
 pub struct Incoming {
@@ -50,12 +49,30 @@ impl Incoming {
 }
 
 /// The body of an answer: chunks as they arrive, with an error when it ends before its announced end.
-#[derive(Debug)]
 #[must_use = "the connection is held until the body is read or dropped"]
 pub struct IncomingBody {
     body: hyper::body::Incoming,
     /// Gone when the body has ended or failed.
     lease: Option<Lease>,
+}
+
+/// Shows the names of the headers only.
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let headers: Vec<&str> = self.headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("Incoming")
+            .field("status", &self.status)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for IncomingBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IncomingBody")
+            .field("ended", &self.lease.is_none())
+            .finish_non_exhaustive()
+    }
 }
 
 impl IncomingBody {

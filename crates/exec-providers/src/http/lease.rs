@@ -26,7 +26,6 @@ pub(super) struct Lease {
     /// Whether the connection took the whole request body; it is not free before.
     taken: Arc<AtomicBool>,
     pool: Arc<Pool>,
-    // Last, so that whoever is woken by it finds the connection given back.
     _in_use: InUse,
 }
 

@@ -9,7 +9,8 @@
 //! let mut request = OutgoingRequest::post("/chat/completions", encode_body(&["a", "body"], &[])?);
 //! request.secret_header(http::header::AUTHORIZATION, "Bearer key")?;
 //! let answer = transport.send(request, None).await?;
-//! println!("{} {:?}", answer.status, answer.bytes(1 << 20).await?);
+//! let (status, text) = (answer.status, answer.bytes(1 << 20).await?);
+//! println!("{status} {text:?}");
 //! # Ok(())
 //! # }
 //! ```

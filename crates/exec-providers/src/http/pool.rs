@@ -127,7 +127,7 @@ impl Pool {
 
     fn try_ticket(self: &Arc<Self>) -> Option<Ticket> {
         let mut state = self.state();
-        if let Some(stream) = state.least_busy() {
+        if let Some(stream) = state.least_busy(&self.gate) {
             return Some(Ticket::Share(stream));
         }
         if let Some(connection) = state.newest(self.config.idle) {
@@ -171,7 +171,7 @@ impl Pool {
                 Some(Held::Http1(connection))
             }
             Made::Http2(connection) => {
-                let stream = connection.try_stream();
+                let stream = connection.try_stream(&self.gate);
                 let mut state = self.state();
                 state.protocol = Protocol::Http2;
                 state.shared.push(connection);
@@ -212,6 +212,8 @@ impl Pool {
             state.idle.retain(|idle| !idle.sender.is_closed());
         }
         state.idle.push(connection);
+        drop(state);
+        self.gate.bell().notify_one();
     }
 
     fn start_janitor(self: &Arc<Self>) {
@@ -219,7 +221,12 @@ impl Pool {
             return;
         }
         let pool = Arc::downgrade(self);
-        let pause = (self.config.idle / 2).max(Duration::from_millis(10));
+        let idle = self.config.idle;
+        let pause = if idle.is_zero() {
+            Duration::from_secs(1)
+        } else {
+            (idle / 2).max(Duration::from_millis(10))
+        };
         self.janitor.spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
@@ -252,10 +259,10 @@ enum Made {
 }
 
 impl State {
-    fn least_busy(&mut self) -> Option<Http2Stream> {
+    fn least_busy(&mut self, gate: &Arc<Gate>) -> Option<Http2Stream> {
         self.shared.retain(|shared| !shared.is_closed());
         let free = self.shared.iter().min_by_key(|shared| shared.streams())?;
-        free.try_stream()
+        free.try_stream(gate)
     }
 
     fn newest(&mut self, limit: Duration) -> Option<Http1> {

@@ -207,7 +207,7 @@ impl SseParser {
                 return Ok(Some(event));
             }
         }
-        // The last event may outlive us by far: do not pin its chunk twice.
+        // The chunk is read: from now on only its events keep it alive.
         self.chunk = Bytes::new();
         self.position = 0;
         Ok(None)

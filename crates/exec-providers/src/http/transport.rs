@@ -20,10 +20,20 @@ use super::rope::Sending;
 const TRIES: usize = 3;
 
 /// A client for one upstream. Dropping it closes all unused connections; answers under way are not cut off.
-#[derive(Debug)]
 pub struct Transport {
     base: Base,
     pool: Arc<Pool>,
+}
+
+/// Shows the host only: the path of a base URL may hold a key.
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = self.base.authority.as_str();
+        f.debug_struct("Transport")
+            .field("host", &host)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Transport {

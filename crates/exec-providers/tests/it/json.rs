@@ -41,7 +41,7 @@ fn a_large_raw_value_is_shared_not_copied() {
         file: std::str::from_utf8(&file).unwrap(),
         tail: BTreeMap::from([("x", 1)]),
     };
-    let sources = [raw.clone(), file];
+    let sources = [raw.clone(), file.clone()];
     let body = encode_body(&value, &sources).unwrap();
     let plain = serde_json::to_vec(&value).unwrap();
     assert!(body.to_bytes() == plain, "same text");
@@ -70,13 +70,13 @@ fn spliced(source: &str, edits: &[Edit]) -> String {
     String::from_utf8(body.to_bytes().to_vec()).unwrap()
 }
 
-fn set(key: &str, value: Value) -> Edit {
-    Edit::set(key, &value).unwrap()
+fn set(key: &str, value: &Value) -> Edit {
+    Edit::set(key, value).unwrap()
 }
 
 #[test]
 fn members_are_set_and_removed_in_place() {
-    let model = || set("model", json!("x"));
+    let model = || set("model", &json!("x"));
     let cases = [
         (r#"{}"#, r#"{"model":"x"}"#),
         (" { } ", r#" {"model":"x" } "#),
@@ -101,10 +101,10 @@ fn members_are_set_and_removed_in_place() {
     assert_eq!(remove(r#"{"b":2, "a":1 }"#), r#"{"b":2 }"#);
     assert_eq!(remove(r#"{"b":1,"a":1,"a":2,"c":3}"#), r#"{"b":1,"c":3}"#);
     assert_eq!(
-        spliced("{}", &[set("a", json!(1)), set("a", json!(2))]),
+        spliced("{}", &[set("a", &json!(1)), set("a", &json!(2))]),
         r#"{"a":2}"#
     );
-    assert_eq!(spliced("{}", &[set("a", json!(1)), Edit::remove("a")]), "{}");
+    assert_eq!(spliced("{}", &[set("a", &json!(1)), Edit::remove("a")]), "{}");
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn a_large_source_is_not_copied() {
         "x".repeat(1 << 20)
     ));
     let edits = [
-        set("model", json!("x")),
-        set("stream_options", json!({"include_usage": true})),
+        set("model", &json!("x")),
+        set("stream_options", &json!({"include_usage": true})),
     ];
     let body = splice(&source, &edits).unwrap();
     assert!(copied(&body, std::slice::from_ref(&source)) < 200);

@@ -1,5 +1,8 @@
 //! Behaviour of the HTTP building blocks, one module per thing that could break.
 
+#![expect(clippy::unwrap_used, reason = "a test and what helps it fail by panicking")]
+
+mod failures;
 mod json;
 mod ndjson;
 mod request;

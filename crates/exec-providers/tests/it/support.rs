@@ -15,12 +15,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// Long enough for anything that must happen at all.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
+
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -108,6 +110,10 @@ impl Peak {
         Inside(self.clone())
     }
 
+    pub(crate) fn now(&self) -> usize {
+        self.now.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn most(&self) -> usize {
         self.most.load(Ordering::SeqCst)
     }
@@ -120,4 +126,18 @@ impl Drop for Inside {
     fn drop(&mut self) {
         self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// An upstream that answers every request with these bytes and then closes when `close`.
+pub(crate) async fn scripted(answer: &'static str, close: bool) -> (Transport, JoinSet<()>) {
+    let (listener, address) = listen().await;
+    let owner = upstream(listener, move |mut socket| async move {
+        while read_request(&mut socket, 0).await.is_some() {
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            if close {
+                return;
+            }
+        }
+    });
+    (Transport::new(&config(address)).unwrap(), owner)
 }

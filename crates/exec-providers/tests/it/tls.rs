@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use exec_providers::http::{Http2, OutgoingRequest, Transport, TransportConfig, TransportError};
+use exec_providers::http::{
+    Body, Http2, OutgoingRequest, Transport, TransportConfig, TransportError, TransportStats,
+};
 use http::{Response, Version};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::sync::mpsc;
@@ -164,7 +168,7 @@ async fn a_handshake_that_is_never_answered_ends_at_the_limit() {
             "{error:?}"
         );
         assert!(error.unsent() && error.is_timeout());
-        assert_eq!(transport.stats(), Default::default());
+        assert_eq!(transport.stats(), TransportStats::default());
     }
 }
 
@@ -206,4 +210,53 @@ impl Drop for Told {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
+}
+
+#[tokio::test]
+async fn streams_over_the_upstreams_limit_wait_or_take_another_connection() {
+    let (listener, address) = listen().await;
+    let (peak, streams) = (Arc::new(Peak::default()), Arc::new(Peak::default()));
+    let (connections, running) = (peak.clone(), streams.clone());
+    let _owner = upstream(listener, move |socket| {
+        let (inside, running) = (connections.enter(), running.clone());
+        async move {
+            let _inside = inside;
+            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let running = running.enter();
+                async move {
+                    let body = request.into_body().collect().await?.to_bytes();
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    drop(running);
+                    Ok::<_, hyper::Error>(Response::new(Full::new(body)))
+                }
+            });
+            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server.max_concurrent_streams(3);
+            let _ = server.serve_connection(TokioIo::new(socket), service).await;
+        }
+    });
+    let mut config = config(address);
+    (config.http2, config.max_connections) = (Http2::PriorKnowledge, 2);
+    let transport = Arc::new(Transport::new(&config).unwrap());
+    assert_eq!(version(&transport).await, "x");
+    let content = Bytes::from(vec![b'u'; 300_000]);
+    let calls: JoinSet<Bytes> = (0..40)
+        .map(|_| {
+            let (transport, content) = (transport.clone(), content.clone());
+            async move {
+                let request = OutgoingRequest::post("/echo", Body::from(content));
+                transport
+                    .send(request, None)
+                    .await
+                    .unwrap()
+                    .bytes(1 << 20)
+                    .await
+                    .unwrap()
+            }
+        })
+        .collect();
+    let bodies = timeout(BOUND, calls.join_all()).await.unwrap();
+    assert!(bodies.len() == 40 && bodies.iter().all(|body| body == &content));
+    assert!(peak.most() <= 2 && streams.most() <= 6, "{peak:?} {streams:?}");
+    until(&transport, |stats| stats.in_use == 0 && stats.waiting == 0).await;
 }
