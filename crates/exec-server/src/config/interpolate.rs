@@ -18,8 +18,7 @@ pub(super) fn replace(tree: &mut Value, environment: &Environment, reader: &mut 
             *text = expanded.text;
         }
         Err(message) => {
-            reader.problem(path, message);
-            // A reference that was not replaced would only cause problems that follow from this one.
+            reader.only_problem(path, message);
             text.clear();
         }
     });

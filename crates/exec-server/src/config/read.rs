@@ -12,12 +12,23 @@ pub(super) struct Reader {
     problems: Vec<Problem>,
     /// Values that must not appear in a message.
     secrets: Vec<String>,
+    /// Paths about which everything is said.
+    settled: Vec<String>,
 }
 
 impl Reader {
     /// Notes a problem.
     pub(super) fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(Problem::new(path, message));
+        let problem = Problem::new(path, message);
+        if !self.settled.contains(&problem.path) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Notes a problem from which others at this path would only follow.
+    pub(super) fn only_problem(&mut self, path: &str, message: impl Into<String>) {
+        self.problem(path, message);
+        self.settled.push(path.to_owned());
     }
 
     /// Keeps `value` out of every message.
@@ -32,7 +43,7 @@ impl Reader {
     }
 
     pub(super) fn into_error(self) -> ConfigError {
-        let Self { mut problems, secrets } = self;
+        let Self { mut problems, secrets, .. } = self;
         for problem in &mut problems {
             for secret in &secrets {
                 problem.message = problem.message.replace(secret, "[redacted]");
