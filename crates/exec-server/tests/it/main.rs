@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod cancellation;
+mod docs;
+mod openapi;
 
 mod support;
 mod truncation;

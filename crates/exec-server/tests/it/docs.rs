@@ -1,0 +1,180 @@
+//! The documents against the code: every block of configuration can be used, and every setting is described.
+
+use std::collections::BTreeSet;
+
+use exec_server::{Config, Environment};
+use serde_json::{Map, Value, json};
+
+const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
+const README: &str = include_str!("../../../../README.md");
+
+/// The blocks of `language` in a document.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let (mut blocks, mut block) = (Vec::new(), None::<String>);
+    for line in text.lines() {
+        match (&mut block, line.trim_start().strip_prefix("```")) {
+            (None, Some(info)) => {
+                block = Some(if info == language { String::new() } else { "\0".to_owned() })
+            }
+            (Some(_), Some(_)) => blocks.extend(block.take().filter(|text| !text.starts_with('\0'))),
+            (Some(text), None) => *text += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    assert!(block.is_none(), "a block has no end");
+    blocks
+}
+
+/// An environment in which every `${VARIABLE}` of `text` has a value.
+fn environment(text: &str) -> Environment {
+    let names = text.split("${").skip(1).filter_map(|rest| rest.split(['}', ':']).next());
+    Environment::of(names.map(|name| (name.to_owned(), "127.0.0.1".to_owned())))
+}
+
+/// What the code says of `tree`: its problems, each as path and message.
+fn problems(tree: Value, environment: &Environment) -> Vec<(String, String)> {
+    let error = Config::from_tree(tree, environment).err();
+    error.map(|error| error.0.into_iter().map(|p| (p.path, p.message)).collect()).unwrap_or_default()
+}
+
+#[test]
+fn every_block_of_configuration_can_be_used() {
+    let all: Vec<_> = blocks(CONFIGURATION, "toml").into_iter().chain(blocks(README, "toml")).collect();
+    assert!(all.len() >= 5, "{} blocks", all.len());
+    for block in all {
+        let mut tree: Value = toml::from_str(&block).unwrap_or_else(|error| panic!("{error} in\n{block}"));
+        // A block may show one section only. What it leaves out is filled in; what it says is never changed.
+        tree.as_object_mut().unwrap().entry("providers").or_insert(json!({"s": {"type": "simulator"}}));
+        let found = problems(tree, &environment(&block));
+        assert!(found.is_empty(), "{found:#?} in\n{block}");
+    }
+}
+
+/// Every table of the configuration, and one way to reach it: what leads there, with `HERE` for the table itself.
+const TABLES: [(&str, &str); 9] = [
+    ("server", "server"),
+    ("limits", "limits"),
+    ("pipeline", "pipeline"),
+    ("middleware.timeout", "middleware.timeout"),
+    ("openai", "providers.p"),
+    ("anthropic", "providers.p"),
+    ("fallback", "providers.p"),
+    ("simulator", "providers.p"),
+    ("transport", "providers.p.transport"),
+];
+
+/// The names that the code knows in the table at `path`: those it lists when it meets one it does not know.
+fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
+    let mut tree = json!({"pipeline": {"middleware": ["timeout"]}});
+    let mut place = &mut tree;
+    for step in path.split('.') {
+        place = place.as_object_mut().unwrap().entry(step).or_insert(Value::Object(Map::new()));
+    }
+    for (name, value) in leaf.as_object().unwrap() {
+        place[name] = value.clone();
+    }
+    if path.starts_with("providers.p") {
+        let kind = if kind == "transport" { "openai" } else { kind };
+        tree["providers"]["p"]["type"] = kind.into();
+    }
+    let found = problems(tree, &Environment::default());
+    let (_, message) = found
+        .iter()
+        .find(|(_, message)| message.starts_with("unknown field"))
+        .unwrap_or_else(|| panic!("{kind}: {found:?}"));
+    let expected = message.split_once("expected ").unwrap().1;
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The part of the document under the heading that ends with `title`.
+fn section(title: &str) -> String {
+    let mut lines =
+        CONFIGURATION.lines().skip_while(|line| !(line.starts_with('#') && line.ends_with(title)));
+    let level = lines.next().unwrap_or_else(|| panic!("no heading {title}")).split(' ').next().unwrap().len();
+    let inside = |line: &&str| {
+        let hashes = line.bytes().take_while(|byte| *byte == b'#').count();
+        hashes == 0 || hashes > level
+    };
+    lines.take_while(inside).collect::<Vec<_>>().join("\n")
+}
+
+fn assert_described(table: &str, names: &BTreeSet<String>, title: &str) {
+    let text = section(title);
+    for name in names {
+        assert!(text.contains(&format!("| `{name}` |")), "`{name}` of {table} has no row under `{title}`");
+    }
+    let described = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for name in described {
+        assert!(names.contains(name), "`{name}` has a row under `{title}`, and {table} does not know it");
+    }
+}
+
+#[test]
+fn every_setting_is_described_and_nothing_else() {
+    for (kind, path) in TABLES {
+        let mut names = known(kind, path, &json!({"no such setting": 1}));
+        if kind == "simulator" {
+            // Read before the simulator's own settings.
+            names.insert("timeout".to_owned());
+        }
+        if kind == "pipeline" {
+            assert_eq!(names, BTreeSet::from(["middleware".to_owned()]));
+            continue;
+        }
+        assert_described(kind, &names, &format!("`{}`", heading(kind)));
+    }
+}
+
+fn heading(kind: &str) -> String {
+    match kind {
+        "server" | "limits" | "middleware.timeout" => format!("[{kind}]"),
+        "transport" => kind.to_owned(),
+        provider => format!("type = \"{provider}\""),
+    }
+}
+
+#[test]
+fn the_tables_inside_the_simulator_are_described() {
+    let unknown = json!({"no such setting": 1});
+    for (table, title) in [("latency", "latency"), ("price", "price")] {
+        let names = known("simulator", "providers.p", &json!({table: unknown}));
+        assert_described(table, &names, &format!("`{title}`"));
+    }
+    let faults = known_words("simulator", json!({"fault": {"type": "no such fault"}}));
+    let failures = known_words("simulator", json!({"errors": ["no such failure"]}));
+    let text = section("`fault`");
+    for name in faults.iter().chain(&failures) {
+        assert!(text.contains(&format!("`{name}`")), "`{name}` is not described");
+    }
+    assert!(faults.len() >= 10 && failures.len() >= 12, "{faults:?} {failures:?}");
+}
+
+/// The words that the code lists when it meets one it does not know.
+fn known_words(kind: &str, mut provider: Value) -> BTreeSet<String> {
+    provider["type"] = kind.into();
+    let found = problems(json!({"providers": {"p": provider}}), &Environment::default());
+    let (_, message) = found.iter().find(|(_, m)| m.contains("unknown variant")).unwrap();
+    let expected = message.split_once("expected ").unwrap().1;
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_words_that_can_be_chosen_are_described() {
+    let http2 = known_words("openai", json!({"transport": {"http2": "no such word"}}));
+    assert!(http2.iter().all(|word| section("`transport`").contains(&format!("`\"{word}\"`"))), "{http2:?}");
+    let found = problems(json!({"pipeline": {"middleware": ["no such guard"]}}), &Environment::default());
+    let (_, message) = found.iter().find(|(path, _)| path == "pipeline.middleware[0]").unwrap();
+    for name in message.rsplit_once(": ").unwrap().1.split(", ") {
+        assert!(section("`[pipeline]`").contains(&format!("`{name}`")), "`{name}` is not described");
+    }
+}
+
+#[test]
+fn every_kind_of_failure_is_in_the_table_of_statuses() {
+    let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let kinds = document["components"]["schemas"]["ErrorKind"]["enum"].as_array().unwrap();
+    for kind in kinds {
+        let kind = kind.as_str().unwrap();
+        assert!(section("Failures").contains(&format!("`{kind}`")), "{kind}");
+    }
+}
