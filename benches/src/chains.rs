@@ -51,7 +51,6 @@ impl Chain {
 
     /// Nanoseconds per call in a batch of `calls`.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a short batch, far below 2^52")]
     pub fn nanos(&self, calls: u64) -> f64 {
         self.run(calls).as_nanos() as f64 / calls as f64
     }
@@ -85,9 +84,9 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
-            Self::Links => "async-trait chain",
+            Self::Links => "async-trait",
             Self::BoxClone => "BoxCloneService",
-            Self::BoxedFutures => "boxed futures (tower)",
+            Self::BoxedFutures => "boxed futures",
         }
     }
 
@@ -107,7 +106,6 @@ impl Kind {
 pub use ours::{guards, guards_streamed};
 
 /// The answer at the end of every chain.
-#[expect(clippy::unnecessary_wraps, reason = "it stands for calls that can fail")]
 fn answer() -> Result<Response> {
     Ok(Response::full(Output::default()))
 }

@@ -71,11 +71,7 @@ fn unary(runtime: &Rc<Runtime>, pipeline: Pipeline) -> Chain {
 fn four(executor: impl Executor) -> Pipeline {
     let limit = Some(Duration::from_secs(60));
     let limits = TimeoutConfig { connect: limit, first_chunk: limit, idle: limit, total: limit };
-    Pipeline::new(executor)
-        .with(Trace::default())
-        .with(CatchPanic::default())
-        .with(Validate::default())
-        .with(Timeout::new(limits))
+    Pipeline::new(executor).with(Trace).with(CatchPanic).with(Validate::default()).with(Timeout::new(limits))
 }
 
 /// Answers in so many pieces, all of them there already.
