@@ -43,11 +43,11 @@ async fn run(effort: Effort) -> Result {
         println!("gateway: no comparison with a plain proxy, because nginx is not installed");
     }
     let stage = Stage { upstream: upstream.addr(), gateway, proxy };
-    for (name, ask) in cases() {
-        for connections in CONNECTIONS {
-            let time = Duration::from_millis(effort.pick(400, 100, 0));
+    for Case { name, ask, connections } in cases() {
+        for connections in connections.iter().copied() {
+            let time = Duration::from_millis(effort.pick(300, 100, 0));
             let tracks = stage.measure(&ask, Load { connections, time }, effort.pick(9, 3, 0)).await?;
-            report(&format!("{name} c{connections}"), &tracks, ask.body.len());
+            report(&format!("{name} c{connections}"), &tracks);
         }
     }
     Ok(())
@@ -66,19 +66,31 @@ async fn gateway(bin: &Path, dir: &Path, upstream: SocketAddr) -> Result<Process
     Process::telling(command.arg("--config").arg(&config).env("EXEC_LOG", "warn")).await
 }
 
-fn cases() -> [(&'static str, Ask); 3] {
-    let ask = |prompt: usize, stream: bool, ending: &'static [u8]| {
-        let words = "word ".repeat(prompt / 5);
-        let body = format!(
-            r#"{{"model":"fault:tokens=60","stream":{stream},"messages":[{{"role":"user","content":"{words}"}}]}}"#
-        );
-        Ask { path: "/v1/chat/completions", body: body.into(), ending }
-    };
+/// A name, what is asked, and with how many connections.
+struct Case {
+    name: &'static str,
+    ask: Ask,
+    connections: &'static [usize],
+}
+
+/// `paced` has a millisecond between tokens, so that each is passed on alone; the other stream comes at once, and
+/// whoever is slow passes on several together. With one connection `paced` would measure the pause.
+fn cases() -> [Case; 4] {
     [
-        ("unary 1k", ask(1 << 10, false, b"}")),
-        ("unary 200k", ask(200 << 10, false, b"}")),
-        ("stream 60", ask(1 << 10, true, b"data: [DONE]\n\n")),
+        Case { name: "unary 1k", ask: ask("tokens=60", 1 << 10, false), connections: &CONNECTIONS },
+        Case { name: "unary 200k", ask: ask("tokens=60", 200 << 10, false), connections: &CONNECTIONS },
+        Case { name: "stream", ask: ask("tokens=60", 1 << 10, true), connections: &CONNECTIONS },
+        Case { name: "paced", ask: ask("tokens=60,gap=1ms", 1 << 10, true), connections: &[32] },
     ]
+}
+
+fn ask(scenario: &str, prompt: usize, stream: bool) -> Ask {
+    let words = "word ".repeat(prompt / 5);
+    let body = format!(
+        r#"{{"model":"fault:{scenario}","stream":{stream},"messages":[{{"role":"user","content":"{words}"}}]}}"#
+    );
+    let ending: &[u8] = if stream { b"data: [DONE]\n\n" } else { b"}" };
+    Ask { path: "/v1/chat/completions", body: body.into(), ending }
 }
 
 /// What is measured: the upstream itself, and the two ways to it.
@@ -88,31 +100,25 @@ struct Stage {
     proxy: Option<Process>,
 }
 
-/// The rounds of one way.
+/// The rounds of one way: each beside a round of calling the upstream directly.
 #[derive(Default)]
 struct Track {
-    rounds: Vec<Seen>,
+    rounds: Vec<(Seen, Seen)>,
     cpu: Duration,
 }
 
-struct Tracks {
-    direct: Track,
-    ours: Track,
-    proxy: Option<Track>,
-}
-
 impl Stage {
-    /// Rounds of direct, ours, direct, proxy: each way has its direct neighbour.
-    async fn measure(&self, ask: &Ask, load: Load, rounds: usize) -> Result<Tracks> {
-        let proxy = self.proxy.as_ref().map(|_| Track::default());
-        let mut tracks = Tracks { direct: Track::default(), ours: Track::default(), proxy };
-        // A round that nobody counts warms pools and caches.
-        load::run(self.gateway.addr(), ask, Load { time: load.time / 4, ..load }).await?;
-        for _ in 0..rounds {
-            tracks.direct.rounds.push(load::run(self.upstream, ask, load).await?);
-            tracks.ours.round(&self.gateway, ask, load).await?;
-            if let (Some(track), Some(proxy)) = (&mut tracks.proxy, &self.proxy) {
-                track.round(proxy, ask, load).await?;
+    /// Direct, through the gateway, direct, through the proxy, and again; after one turn that nobody counts, which warms
+    /// pools and caches. The track of the proxy has no rounds where there is none.
+    async fn measure(&self, ask: &Ask, load: Load, rounds: usize) -> Result<[Track; 2]> {
+        let mut tracks = [Track::default(), Track::default()];
+        for round in 0..=rounds {
+            for (track, process) in tracks.iter_mut().zip([Some(&self.gateway), self.proxy.as_ref()]) {
+                let Some(process) = process else { continue };
+                track.round(self.upstream, process, ask, load).await?;
+                if round == 0 {
+                    *track = Track::default();
+                }
             }
         }
         Ok(tracks)
@@ -120,76 +126,66 @@ impl Stage {
 }
 
 impl Track {
-    async fn round(&mut self, process: &Process, ask: &Ask, load: Load) -> Result {
+    async fn round(&mut self, upstream: SocketAddr, process: &Process, ask: &Ask, load: Load) -> Result {
+        let direct = load::run(upstream, ask, load).await?;
         let before = process.cpu()?;
-        self.rounds.push(load::run(process.addr(), ask, load).await?);
+        let via = load::run(process.addr(), ask, load).await?;
         self.cpu += process.cpu()?.saturating_sub(before);
+        self.rounds.push((direct, via));
         Ok(())
     }
 
-    fn median(&self, figure: impl Fn(&Seen) -> f64) -> f64 {
-        median(self.rounds.iter().map(figure))
-    }
-
-    /// By how much `figure` is above the direct way's, round by round.
-    fn above(&self, direct: &Self, figure: impl Fn(&Seen) -> f64) -> Vec<f64> {
-        self.rounds.iter().zip(&direct.rounds).map(|(via, direct)| figure(via) - figure(direct)).collect()
+    /// What this way adds to `figure`, round by round.
+    fn added(&self, figure: impl Fn(&Seen) -> f64) -> Vec<f64> {
+        self.rounds.iter().map(|(direct, via)| figure(via) - figure(direct)).collect()
     }
 
     /// Microseconds of CPU time per request, over all rounds.
     fn cpu_per_request(&self) -> f64 {
-        let requests: usize = self.rounds.iter().map(Seen::requests).sum();
+        let requests: usize = self.rounds.iter().map(|(_, via)| via.requests()).sum();
         self.cpu.as_secs_f64() * 1e6 / requests as f64
     }
 }
 
-fn report(case: &str, tracks: &Tracks, prompt: usize) {
-    println!("\n{case}: {prompt} bytes of request");
-    for (name, track) in [
-        ("direct", Some(&tracks.direct)),
-        ("exec-server", Some(&tracks.ours)),
-        ("nginx", tracks.proxy.as_ref()),
-    ] {
-        if let Some(track) = track {
-            println!(
-                "  {name:12} p50 {:8.0} us  p99 {:8.0} us  first bytes p50 {:8.0} us  {:8.0} requests/s",
-                track.median(|seen| seen.whole(50)),
-                track.median(|seen| seen.whole(99)),
-                track.median(|seen| seen.first(50)),
-                track.median(Seen::rate),
-            );
-        }
+/// A figure of a run.
+type OfRun = fn(&Seen) -> f64;
+
+fn report(case: &str, [ours, proxy]: &[Track; 2]) {
+    println!("\n{case}");
+    row("direct", &ours.rounds, |(direct, _)| direct);
+    row("exec-server", &ours.rounds, |(_, via)| via);
+    row("nginx", &proxy.rounds, |(_, via)| via);
+    let figures: [(&str, OfRun); 3] =
+        [("+p50", |seen| seen.whole(50)), ("+p99", |seen| seen.whole(99)), ("+first", |seen| seen.first(50))];
+    for (what, figure) in figures {
+        versus(&format!("{case} {what}"), &ours.added(figure), &proxy.added(figure));
     }
-    added(case, "added p50", tracks, |seen| seen.whole(50));
-    added(case, "added p99", tracks, |seen| seen.whole(99));
-    added(case, "added first", tracks, |seen| seen.first(50));
-    let rates: Vec<(f64, f64)> = tracks
-        .ours
-        .rounds
-        .iter()
-        .zip(&tracks.direct.rounds)
-        .map(|(via, direct)| (via.rate(), direct.rate()))
-        .collect();
+    let rates: Vec<_> = ours.rounds.iter().map(|(direct, via)| (via.rate(), direct.rate())).collect();
     Figure::of("gateway", &format!("{case} rate"), Pair::of(&rates), "1/s", "direct").print();
-    let proxy = tracks.proxy.as_ref().map(|proxy| vec![proxy.cpu_per_request()]);
-    versus(case, "cpu", &[tracks.ours.cpu_per_request()], proxy.as_deref());
+    let cpu: Vec<f64> = proxy.rounds.first().map(|_| proxy.cpu_per_request()).into_iter().collect();
+    versus(&format!("{case} cpu"), &[ours.cpu_per_request()], &cpu);
 }
 
-fn added(case: &str, what: &str, tracks: &Tracks, figure: impl Fn(&Seen) -> f64) {
-    let ours = tracks.ours.above(&tracks.direct, &figure);
-    let proxy = tracks.proxy.as_ref().map(|proxy| proxy.above(&tracks.direct, &figure));
-    versus(case, what, &ours, proxy.as_deref());
-}
-
-/// Microseconds of ours beside those of the proxy, if there is one.
-fn versus(case: &str, what: &str, ours: &[f64], proxy: Option<&[f64]>) {
-    let name = format!("{case} {what}");
-    let figure = Figure::alone("gateway", &name, median(ours.iter().copied()), "us");
-    match proxy {
-        None => figure.print(),
-        Some(proxy) => {
-            let rounds: Vec<(f64, f64)> = ours.iter().copied().zip(proxy.iter().copied()).collect();
-            figure.against("nginx", Pair::of(&rounds)).print();
-        }
+fn row(name: &str, rounds: &[(Seen, Seen)], side: fn(&(Seen, Seen)) -> &Seen) {
+    if rounds.is_empty() {
+        return;
     }
+    let of = |figure: OfRun| median(rounds.iter().map(|round| figure(side(round))));
+    println!(
+        "  {name:12} p50 {:6.0} us  p99 {:6.0} us  first bytes p50 {:6.0} us  {:7.0} requests/s",
+        of(|seen| seen.whole(50)),
+        of(|seen| seen.whole(99)),
+        of(|seen| seen.first(50)),
+        of(Seen::rate),
+    );
+}
+
+/// Microseconds of ours, beside those of the proxy if there are any.
+fn versus(name: &str, ours: &[f64], proxy: &[f64]) {
+    let figure = Figure::alone("gateway", name, median(ours.iter().copied()), "us");
+    if proxy.is_empty() {
+        return figure.print();
+    }
+    let rounds: Vec<(f64, f64)> = ours.iter().copied().zip(proxy.iter().copied()).collect();
+    figure.against("nginx", Pair::of(&rounds)).print();
 }
