@@ -43,10 +43,11 @@ async fn run(effort: Effort) -> Result {
         println!("gateway: no comparison with a plain proxy, because nginx is not installed");
     }
     let stage = Stage { upstream: upstream.addr(), gateway, proxy };
-    for Case { name, ask, connections } in cases() {
+    let budget = Duration::from_millis(effort.pick(2500, 300, 0));
+    for Case { name, ask, connections, round: time } in cases() {
+        let rounds = budget.div_duration_f64(time).ceil() as usize;
         for connections in connections.iter().copied() {
-            let time = Duration::from_millis(effort.pick(300, 100, 0));
-            let tracks = stage.measure(&ask, Load { connections, time }, effort.pick(9, 3, 0)).await?;
+            let tracks = stage.measure(&ask, Load { connections, time }, rounds).await?;
             report(&format!("{name} c{connections}"), &tracks);
         }
     }
@@ -66,21 +67,45 @@ async fn gateway(bin: &Path, dir: &Path, upstream: SocketAddr) -> Result<Process
     Process::telling(command.arg("--config").arg(&config).env("EXEC_LOG", "warn")).await
 }
 
-/// A name, what is asked, and with how many connections.
+/// A name, what is asked, with how many connections, and for how long in one round. Short rounds, because a machine
+/// that others use changes its mind within a second.
 struct Case {
     name: &'static str,
     ask: Ask,
     connections: &'static [usize],
+    round: Duration,
 }
+
+const ROUND: Duration = Duration::from_millis(100);
 
 /// `paced` has a millisecond between tokens, so that each is passed on alone; the other stream comes at once, and
 /// whoever is slow passes on several together. With one connection `paced` would measure the pause.
 fn cases() -> [Case; 4] {
     [
-        Case { name: "unary 1k", ask: ask("tokens=60", 1 << 10, false), connections: &CONNECTIONS },
-        Case { name: "unary 200k", ask: ask("tokens=60", 200 << 10, false), connections: &CONNECTIONS },
-        Case { name: "stream", ask: ask("tokens=60", 1 << 10, true), connections: &CONNECTIONS },
-        Case { name: "paced", ask: ask("tokens=60,gap=1ms", 1 << 10, true), connections: &[32] },
+        Case {
+            name: "unary 1k",
+            ask: ask("tokens=60", 1 << 10, false),
+            connections: &CONNECTIONS,
+            round: ROUND,
+        },
+        Case {
+            name: "unary 200k",
+            ask: ask("tokens=60", 200 << 10, false),
+            connections: &CONNECTIONS,
+            round: ROUND,
+        },
+        Case {
+            name: "stream",
+            ask: ask("tokens=60", 1 << 10, true),
+            connections: &CONNECTIONS,
+            round: ROUND,
+        },
+        Case {
+            name: "paced",
+            ask: ask("tokens=60,gap=1ms", 1 << 10, true),
+            connections: &[32],
+            round: 3 * ROUND,
+        },
     ]
 }
 
