@@ -61,6 +61,23 @@ impl fmt::Display for Money {
     }
 }
 
+/// What an answer cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The tokens of the prompt.
+    pub input: Money,
+    /// The tokens of the answer.
+    pub output: Money,
+}
+
+impl Cost {
+    /// Both.
+    #[must_use]
+    pub const fn total(self) -> Money {
+        self.input.plus(self.output)
+    }
+}
+
 /// What is left of an execution's attempts and money. Shared; every method is lock-free.
 #[derive(Debug)]
 pub struct Budget {

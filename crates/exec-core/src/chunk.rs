@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
-use crate::{Error, ErrorKind, Extra, Money, Raw, Result, Wire};
+use crate::{Cost, Error, ErrorKind, Extra, Raw, Result, Wire};
 
 /// One piece of an answer.
 ///
@@ -153,7 +153,7 @@ pub struct Summary {
     /// The tokens used; `None` when the provider did not say, which is not the same as none.
     pub usage: Option<Usage>,
     /// What it cost; `None` when the price is not known.
-    pub cost: Option<Money>,
+    pub cost: Option<Cost>,
 }
 
 /// A complete answer.

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
+/// Reads `1m 30s`; `None` when it is not numbers with units.
+#[must_use]
+pub fn parse(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}
+
 /// Writes `"1m 30s"`.
 ///
 /// # Errors

@@ -68,7 +68,7 @@ mod text;
 pub mod tower;
 mod wire;
 
-pub use self::budget::{Budget, Money, Reservation};
+pub use self::budget::{Budget, Cost, Money, Reservation};
 pub use self::catalogue::{Catalogue, Detail, Search};
 pub use self::chat::{Chat, Extra, Message, Part, Role};
 pub use self::chunk::{Chunk, Finish, Fold, Output, Summary, ToolDelta, Usage, Verbatim};

@@ -6,18 +6,23 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use exec_core::{Chunk, Error, Operation, Output, Report, Request, Result, Wire};
+use exec_core::{Capabilities, Chunk, Error, Operation, Output, Report, Request, Result, Wire};
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use crate::http::sse::SseEvent;
 use crate::http::{Body, OutgoingRequest};
 
 /// A format as a provider speaks it.
 pub(crate) trait Format: Send + Sync + 'static {
-    /// Its name.
-    fn wire(&self) -> Wire;
+    /// The name of the format that `operation` has.
+    fn wire(&self, operation: &Operation) -> Wire;
+
+    /// What providers that speak it can do, whatever their models.
+    fn capabilities(&self) -> Capabilities;
 
     /// Writes `request` for `model`, the provider's own name for it. When the request was received in this format its
     /// bytes are sent on and only what must differ is replaced.
@@ -134,8 +139,18 @@ pub struct Reply {
     pub model: Option<Arc<str>>,
     /// Seconds since 1970.
     pub created: u64,
+    /// When the execution began.
+    pub started: Option<Instant>,
     /// Whether the caller wants the usage in the stream, in formats where that is asked for.
     pub include_usage: bool,
+}
+
+impl Reply {
+    /// How long the execution has taken so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.map(|started| started.elapsed()).unwrap_or_default()
+    }
 }
 
 /// Writes one streamed answer as server-sent events.

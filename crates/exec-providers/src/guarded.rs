@@ -20,9 +20,12 @@ impl Guarded {
         Self { provider, pipeline }
     }
 
-    /// The time limits of each try at `provider`.
-    pub fn timed(provider: Arc<dyn Provider>, limits: TimeoutConfig) -> Self {
-        Self::new(provider, |pipeline| pipeline.with(Timeout::new(limits)))
+    /// `provider` with the time limits of each try at it; as it is when there are none.
+    pub fn timed(provider: Arc<dyn Provider>, limits: TimeoutConfig) -> Arc<dyn Provider> {
+        if limits == TimeoutConfig::default() {
+            return provider;
+        }
+        Arc::new(Self::new(provider, |pipeline| pipeline.with(Timeout::new(limits))))
     }
 }
 

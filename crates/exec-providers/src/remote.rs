@@ -34,13 +34,15 @@ pub(crate) struct Remote<F> {
     capabilities: Capabilities,
 }
 
-/// What every provider reached over HTTP is told.
-pub(crate) struct RemoteConfig {
-    pub(crate) transport: TransportConfig,
-    pub(crate) models: ModelMap,
+/// How a provider is reached over HTTP, and for which models it is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    /// Address and limits of the connections.
+    pub transport: TransportConfig,
+    /// The callers' names for models and the provider's.
+    pub models: ModelMap,
     /// Asked for when the caller names no model.
-    pub(crate) default_model: Option<Arc<str>>,
-    pub(crate) capabilities: Capabilities,
+    pub default_model: Option<Arc<str>>,
 }
 
 impl<F: Format> Remote<F> {
@@ -118,7 +120,7 @@ impl<F: Format> Remote<F> {
         let answer = self.format.decode(operation, &body)?;
         let report = Report { id: answer.id, model: answer.model.or(report.model), ..report };
         let response = if encoded.verbatim {
-            Response::verbatim(answer.output, self.wire_of(operation), body)
+            Response::verbatim(answer.output, self.format.wire(operation), body)
         } else {
             Response::full(answer.output)
         };
@@ -204,10 +206,4 @@ pub(crate) fn transport_failed(error: TransportError) -> Error {
     let message = format!("the provider could not be asked: {error}");
     let unsent = error.unsent();
     Error::new(kind, message).with_code(code).with_remedy(remedy).with_unsent(unsent).with_source(error)
-}
-
-impl<F: Format> Remote<F> {
-    fn wire_of(&self, _: &Operation) -> exec_core::Wire {
-        self.format.wire()
-    }
 }

@@ -1,0 +1,163 @@
+//! Reads a streamed answer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use exec_core::{Chunk, Error, ErrorKind, Result, Summary, Verbatim};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::value::RawValue;
+
+use super::MESSAGES;
+use super::decode::name;
+use super::error;
+use super::object::Object;
+use super::stream_block::Blocks;
+use super::usage::{self, Counts};
+use crate::format::Decode;
+use crate::http::sse::SseEvent;
+
+/// The events with a meaning. What is not among them is passed over, because there may be new ones any day.
+const EVENTS: [&str; 7] = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "error",
+];
+
+/// A reader for one streamed answer.
+pub(super) struct Stream {
+    verbatim: bool,
+    secret: Option<SecretString>,
+    blocks: Blocks,
+    counts: Counts,
+    stop_reason: Option<String>,
+    stop_sequence: Option<String>,
+    id: Option<Arc<str>>,
+    model: Option<Arc<str>>,
+    ended: bool,
+}
+
+impl Stream {
+    /// `verbatim` keeps every event as it came, besides what it means.
+    pub(super) fn new(verbatim: bool, secret: Option<SecretString>) -> Self {
+        Self {
+            verbatim,
+            secret,
+            blocks: Blocks::default(),
+            counts: Counts::default(),
+            stop_reason: None,
+            stop_sequence: None,
+            id: None,
+            model: None,
+            ended: false,
+        }
+    }
+
+    /// What the event `kind` means, besides the end.
+    fn read(&mut self, kind: &str, data: &Bytes, event: Object<'_>) -> Result<Vec<Chunk>> {
+        match kind {
+            "message_start" => self.start(event)?,
+            "content_block_start" => return self.blocks.start(data, event),
+            "content_block_delta" => return self.blocks.delta(event),
+            "content_block_stop" => return self.blocks.stop(event),
+            "message_delta" => self.delta(event),
+            "message_stop" => self.ended = true,
+            "error" => return Err(self.error(data)),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    fn error(&self, data: &Bytes) -> Error {
+        let secret = self.secret.as_ref().map(ExposeSecret::expose_secret);
+        error::of_event(std::str::from_utf8(data).unwrap_or_default(), secret)
+    }
+
+    fn start(&mut self, mut event: Object<'_>) -> Result<()> {
+        let message = event.take("message").and_then(Object::of);
+        let mut message = message.ok_or_else(|| error::malformed("a message_start without a message"))?;
+        self.id = name(&mut message, "id");
+        self.model = name(&mut message, "model");
+        self.count(message.take("usage"));
+        Ok(())
+    }
+
+    fn delta(&mut self, mut event: Object<'_>) {
+        self.count(event.take("usage"));
+        let Some(mut delta) = event.take("delta").and_then(Object::of) else { return };
+        self.stop_reason = delta.read("stop_reason").or(self.stop_reason.take());
+        self.stop_sequence = delta.read("stop_sequence").or(self.stop_sequence.take());
+    }
+
+    fn count(&mut self, usage: Option<&RawValue>) {
+        if let Some(usage) = usage {
+            self.counts.update(usage);
+        }
+    }
+
+    fn summary(&mut self) -> Summary {
+        Summary {
+            finish: usage::finish(self.stop_reason.as_deref()),
+            stop_sequence: self.stop_sequence.take(),
+            usage: self.counts.usage(),
+            cost: None,
+        }
+    }
+}
+
+impl Decode for Stream {
+    fn event(&mut self, event: SseEvent, out: &mut VecDeque<Chunk>) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        let parsed = Object::parse(event.text());
+        // The type in the data is what counts: not everybody who speaks this format also names the events.
+        let inner: Option<String> = parsed.as_ref().ok().and_then(kind_of);
+        let kind = inner.unwrap_or_else(|| event.name().to_owned());
+        let means = match parsed {
+            Ok(object) => self.read(&kind, &event.data, object)?,
+            Err(_) if kind == "error" => return Err(self.error(&event.data)),
+            Err(_) if kind.is_empty() || EVENTS.contains(&kind.as_str()) => {
+                return Err(error::malformed("an event that is no JSON object"));
+            }
+            Err(_) => Vec::new(),
+        };
+        if self.verbatim {
+            let name =
+                Some(Bytes::from(if event.name().is_empty() { kind } else { event.name().to_owned() }));
+            out.push_back(Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means }));
+        } else {
+            out.extend(means);
+        }
+        if self.ended {
+            out.push_back(Chunk::End(self.summary()));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        let message = "the stream ended before its end was announced";
+        Err(Error::new(ErrorKind::Upstream, message).with_code("stream_cut"))
+    }
+
+    fn id(&self) -> Option<Arc<str>> {
+        self.id.clone()
+    }
+
+    fn model(&self) -> Option<Arc<str>> {
+        self.model.clone()
+    }
+}
+
+/// The type of an event; one that has none and speaks of an error is one.
+fn kind_of(event: &Object<'_>) -> Option<String> {
+    let kind = event.get("type").and_then(|kind| serde_json::from_str(kind.get()).ok());
+    kind.or_else(|| event.get("error").map(|_| "error".to_owned()))
+}

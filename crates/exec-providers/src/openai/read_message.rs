@@ -1,0 +1,120 @@
+//! Reads one message of a chat completion request, and its parts.
+
+use exec_core::chat::{Opaque, Source, ToolResult};
+use exec_core::{Message, Part, Raw, Role, Text};
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, Path, Reader};
+use super::{CHAT, IN_IMAGE, read_tool};
+
+pub(super) fn message<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Message> {
+    let mut fields = r.object(path, raw)?;
+    let role = role(r, path, &mut fields)?;
+    let name = fields.take("name").and_then(|raw| r.string(&path.key("name"), raw));
+    let content = fields.take("content");
+    if role != Role::Assistant {
+        r.required(&path.key("content"), content);
+    }
+    let mut parts = content.map(|raw| self::content(r, &path.key("content"), raw)).unwrap_or_default();
+    if role == Role::Tool {
+        parts = vec![tool_result(r, path, &mut fields, parts)];
+    }
+    if role == Role::Assistant
+        && let Some(raw) = fields.take("tool_calls")
+    {
+        let path = path.key("tool_calls");
+        let items = r.array(&path, raw).unwrap_or_default();
+        parts.extend(items.iter().enumerate().filter_map(|(i, raw)| read_tool::call(r, &path.index(i), raw)));
+    }
+    let mut extra = r.extra();
+    fields.into_extra(r.body, "", &mut extra);
+    Some(Message { role, parts, name, extra })
+}
+
+fn role<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>) -> Option<Role> {
+    let path = path.key("role");
+    let raw = r.required(&path, fields.take("role"))?;
+    let role = match r.string(&path, raw)?.as_str() {
+        "system" => Role::System,
+        "developer" => Role::Developer,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" => Role::Tool,
+        _ => {
+            let message = "must be one of system, developer, user, assistant, tool";
+            r.error(&path, "invalid_value", message);
+            return None;
+        }
+    };
+    Some(role)
+}
+
+fn tool_result<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>, parts: Vec<Part>) -> Part {
+    let path = path.key("tool_call_id");
+    let id = r.required(&path, fields.take("tool_call_id")).and_then(|raw| r.string(&path, raw));
+    Part::ToolResult(ToolResult { id: id.unwrap_or_default(), parts, failed: false, extra: r.extra() })
+}
+
+fn content<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Vec<Part> {
+    match raw.get().as_bytes().first() {
+        Some(b'"') => {
+            let text = r.text(path, raw);
+            text.map(|text| Part::Text { text, extra: r.extra() }).into_iter().collect()
+        }
+        Some(b'[') => {
+            let items = r.array(path, raw).unwrap_or_default();
+            items.iter().enumerate().filter_map(|(i, raw)| part(r, &path.index(i), raw)).collect()
+        }
+        _ => {
+            r.error(path, "invalid_type", "must be a string or an array of parts");
+            Vec::new()
+        }
+    }
+}
+
+fn part<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Part> {
+    let mut fields = r.object(path, raw)?;
+    let kind_path = path.key("type");
+    let kind_raw = r.required(&kind_path, fields.take("type"))?;
+    let kind = r.string(&kind_path, kind_raw)?;
+    match kind.as_str() {
+        "text" => {
+            let path = path.key("text");
+            let raw = r.required(&path, fields.take("text"))?;
+            let text = r.text(&path, raw)?;
+            let mut extra = r.extra();
+            fields.into_extra(r.body, "", &mut extra);
+            Some(Part::Text { text, extra })
+        }
+        "image_url" => image(r, &path.key("image_url"), fields),
+        _ => Some(Part::Opaque(Opaque::new(CHAT, kind, Raw::of(r.body, raw)))),
+    }
+}
+
+fn image<'a>(r: &mut Reader<'a>, path: &Path<'_>, mut fields: Fields<'a>) -> Option<Part> {
+    let raw = r.required(path, fields.take("image_url"))?;
+    let mut inner = r.object(path, raw)?;
+    let url_path = path.key("url");
+    let url_raw = r.required(&url_path, inner.take("url"))?;
+    let url = r.text(&url_path, url_raw)?;
+    let mut extra = r.extra();
+    fields.into_extra(r.body, "", &mut extra);
+    inner.into_extra(r.body, IN_IMAGE, &mut extra);
+    Some(Part::Image { source: source(url_raw, url), extra })
+}
+
+fn source(raw: &RawValue, url: Text) -> Source {
+    let inline = raw.get().starts_with("\"data:").then(|| url.split_once(',')).flatten();
+    match inline {
+        Some((head, data)) => match media_type(&head) {
+            Some(media_type) => Source::Base64 { media_type: media_type.to_owned(), data },
+            None => Source::Url(url),
+        },
+        None => Source::Url(url),
+    }
+}
+
+/// `image/png` of `data:image/png;base64`.
+fn media_type(head: &str) -> Option<&str> {
+    head.strip_prefix("data:")?.strip_suffix(";base64").filter(|media_type| !media_type.is_empty())
+}

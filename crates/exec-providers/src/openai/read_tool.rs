@@ -1,0 +1,93 @@
+//! Reads tools, the choice among them, and calls of them.
+
+use exec_core::chat::{Function, Opaque, Tool, ToolCall, ToolChoice};
+use exec_core::{Part, Raw};
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, Path, Reader};
+use super::{CHAT, IN_FUNCTION, OPAQUE_CALL};
+
+pub(super) fn tool<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Tool> {
+    let mut fields = r.object(path, raw)?;
+    let kind = string(r, path, &mut fields, "type")?;
+    if kind != "function" {
+        return Some(Tool::Opaque(Opaque::new(CHAT, kind, Raw::of(r.body, raw))));
+    }
+    let path = path.key("function");
+    let raw = r.required(&path, fields.take("function"))?;
+    let mut inner = r.object(&path, raw)?;
+    let name = string(r, &path, &mut inner, "name")?;
+    let description = inner.take("description").and_then(|raw| r.text(&path.key("description"), raw));
+    let parameters = inner.take("parameters").map(|raw| {
+        if !raw.get().starts_with('{') {
+            r.error(&path.key("parameters"), "invalid_type", "must be an object: a JSON Schema");
+        }
+        Raw::of(r.body, raw)
+    });
+    let mut extra = r.extra();
+    fields.into_extra(r.body, "", &mut extra);
+    inner.into_extra(r.body, IN_FUNCTION, &mut extra);
+    Some(Tool::Function(Function { name, description, parameters, extra }))
+}
+
+/// The choice, if it is one we have a name for.
+pub(super) fn choice<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<ToolChoice> {
+    if raw.get().starts_with('{') {
+        return named(raw);
+    }
+    match r.string(path, raw)?.as_str() {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        "required" => Some(ToolChoice::Required),
+        _ => {
+            r.error(path, "invalid_value", "must be auto, none, required or an object that names a function");
+            None
+        }
+    }
+}
+
+fn named(raw: &RawValue) -> Option<ToolChoice> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Choice {
+        r#type: String,
+        function: Name,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Name {
+        name: String,
+    }
+    let choice: Choice = serde_json::from_str(raw.get()).ok()?;
+    (choice.r#type == "function").then_some(ToolChoice::Named(choice.function.name))
+}
+
+/// A call the model made in an earlier turn.
+pub(super) fn call<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Part> {
+    let mut fields = r.object(path, raw)?;
+    let kind = match fields.take("type") {
+        Some(raw) => r.string(&path.key("type"), raw)?,
+        None => "function".to_owned(),
+    };
+    if kind != "function" {
+        let kind = [OPAQUE_CALL, &kind].concat();
+        return Some(Part::Opaque(Opaque::new(CHAT, kind, Raw::of(r.body, raw))));
+    }
+    let id = string(r, path, &mut fields, "id");
+    let path = path.key("function");
+    let raw = r.required(&path, fields.take("function"))?;
+    let mut inner = r.object(&path, raw)?;
+    let name = string(r, &path, &mut inner, "name");
+    let path = path.key("arguments");
+    let arguments = r.required(&path, inner.take("arguments")).and_then(|raw| r.text(&path, raw));
+    let mut extra = r.extra();
+    fields.into_extra(r.body, "", &mut extra);
+    inner.into_extra(r.body, IN_FUNCTION, &mut extra);
+    Some(Part::ToolCall(ToolCall { id: id?, name: name?, arguments: arguments?, extra }))
+}
+
+fn string<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>, key: &str) -> Option<String> {
+    let path = path.key(key);
+    let raw = r.required(&path, fields.take(key))?;
+    r.string(&path, raw)
+}

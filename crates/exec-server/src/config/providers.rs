@@ -1,0 +1,207 @@
+//! `[providers.NAME]`: where calls run, and what chooses among them. They share one table because they are the same thing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use exec_middleware::TimeoutConfig;
+use exec_providers::ModelMap;
+use exec_providers::http::Http2;
+use exec_providers::simulator::SimulatorConfig;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::pipeline::check_limits;
+use super::read::Reader;
+
+/// One provider.
+#[derive(Debug)]
+pub enum ProviderConfig {
+    /// Anything that speaks the OpenAI format.
+    OpenAi(OpenAiConfig),
+    /// Anything that speaks the Anthropic format.
+    Anthropic(AnthropicConfig),
+    /// The one that is always there.
+    Simulator(Box<SimulatorConfig>, TimeoutConfig),
+    /// Others, in order.
+    Fallback(FallbackConfig),
+}
+
+const TYPES: &str = "openai, anthropic, simulator, fallback";
+
+/// `type = "openai"`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenAiConfig {
+    /// As the OpenAI SDKs take it, with `/v1`.
+    pub base_url: Option<String>,
+    /// Sent as a bearer token.
+    pub api_key: Option<SecretString>,
+    /// The organization that is billed.
+    pub organization: Option<String>,
+    /// The project that is billed.
+    pub project: Option<String>,
+    /// Send `max_completion_tokens` instead of `max_tokens`, which newer models of OpenAI want.
+    pub max_completion_tokens: bool,
+    /// The callers' names for models and the provider's.
+    pub models: ModelMap,
+    /// Asked for when the caller names no model.
+    pub default_model: Option<String>,
+    /// The limits of each try.
+    pub timeout: TimeoutConfig,
+    /// The limits of the connections.
+    pub transport: TransportLimits,
+}
+
+/// `type = "anthropic"`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnthropicConfig {
+    /// As the Anthropic SDKs take it, without `/v1`.
+    pub base_url: Option<String>,
+    /// Sent as `x-api-key`.
+    pub api_key: Option<SecretString>,
+    /// Sent when the caller sets no limit, because the format wants one.
+    pub max_tokens: Option<u64>,
+    /// The callers' names for models and the provider's.
+    pub models: ModelMap,
+    /// Asked for when the caller names no model.
+    pub default_model: Option<String>,
+    /// The limits of each try.
+    pub timeout: TimeoutConfig,
+    /// The limits of the connections.
+    pub transport: TransportLimits,
+}
+
+/// `transport = { … }` of a provider that is reached over HTTP.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransportLimits {
+    /// The most connections to it.
+    pub max_connections: Option<usize>,
+    /// The most calls that wait for a connection.
+    pub max_waiting: Option<usize>,
+    /// When HTTP/2 is spoken.
+    pub http2: Http2,
+    /// Certificate authorities to trust besides those of the system.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `type = "fallback"`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FallbackConfig {
+    /// The names of its members, the preferred one first.
+    pub members: Vec<String>,
+}
+
+pub(super) fn read(table: Map<String, Value>, reader: &mut Reader) -> BTreeMap<String, ProviderConfig> {
+    let mut providers = BTreeMap::new();
+    for (name, value) in table {
+        let path = format!("providers.{name}");
+        if !is_name(&name) {
+            reader.problem(&path, "a name is made of letters, digits, `-` and `_`");
+        }
+        if let Some(provider) = provider(value, &path, reader) {
+            providers.insert(name, provider);
+        }
+    }
+    providers
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderConfig> {
+    let Value::Object(mut table) = value else {
+        reader.problem(path, "must be a table with a `type`");
+        return None;
+    };
+    let kind = match table.remove("type") {
+        Some(Value::String(kind)) => kind,
+        _ => {
+            reader.problem(format!("{path}.type"), format!("say what it is: {TYPES}"));
+            return None;
+        }
+    };
+    Some(match kind.as_str() {
+        "openai" => ProviderConfig::OpenAi(rest(table, path, reader)),
+        "anthropic" => ProviderConfig::Anthropic(rest(table, path, reader)),
+        "fallback" => ProviderConfig::Fallback(rest(table, path, reader)),
+        "simulator" => {
+            let limits = table.remove("timeout").unwrap_or_else(|| Value::Object(Map::new()));
+            let limits = reader.value(limits, &format!("{path}.timeout"));
+            ProviderConfig::Simulator(Box::new(rest(table, path, reader)), limits)
+        }
+        unknown => {
+            reader.problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
+            return None;
+        }
+    })
+}
+
+fn rest<T: DeserializeOwned + Default>(table: Map<String, Value>, path: &str, reader: &mut Reader) -> T {
+    reader.value(Value::Object(table), path)
+}
+
+/// What only all of them together show.
+pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut Reader) {
+    for (name, provider) in providers {
+        let path = format!("providers.{name}");
+        match provider {
+            ProviderConfig::OpenAi(config) => check_remote(&config.models, &config.timeout, &path, reader),
+            ProviderConfig::Anthropic(config) => check_remote(&config.models, &config.timeout, &path, reader),
+            ProviderConfig::Simulator(config, limits) => {
+                check_limits(limits, &format!("{path}.timeout"), reader);
+                for field in config.validate().err().unwrap_or_default() {
+                    reader.problem(format!("{path}.{}", field.path), field.message);
+                }
+            }
+            ProviderConfig::Fallback(config) => check_members(name, config, providers, reader),
+        }
+    }
+}
+
+fn check_remote(models: &ModelMap, limits: &TimeoutConfig, path: &str, reader: &mut Reader) {
+    check_limits(limits, &format!("{path}.timeout"), reader);
+    if let Some(problem) = models.problem() {
+        reader.problem(format!("{path}.models"), problem);
+    }
+}
+
+fn check_members(
+    name: &str,
+    config: &FallbackConfig,
+    providers: &BTreeMap<String, ProviderConfig>,
+    reader: &mut Reader,
+) {
+    let path = format!("providers.{name}.members");
+    if config.members.is_empty() {
+        reader.problem(&path, "name at least one provider");
+    }
+    for (i, member) in config.members.iter().enumerate() {
+        if !providers.contains_key(member) {
+            reader.problem(format!("{path}[{i}]"), format!("there is no provider `{member}`"));
+        } else if config.members[..i].contains(member) {
+            reader.problem(format!("{path}[{i}]"), format!("`{member}` is there already"));
+        } else if leads_to(member, name, providers) {
+            reader.problem(format!("{path}[{i}]"), format!("`{member}` leads back to `{name}`"));
+        }
+    }
+}
+
+/// Whether `goal` is reached from `start` through members.
+fn leads_to(start: &str, goal: &str, providers: &BTreeMap<String, ProviderConfig>) -> bool {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![start]);
+    while let Some(name) = open.pop() {
+        if name == goal {
+            return true;
+        }
+        if let (true, Some(ProviderConfig::Fallback(config))) = (seen.insert(name), providers.get(name)) {
+            open.extend(config.members.iter().map(String::as_str));
+        }
+    }
+    false
+}

@@ -1,0 +1,14 @@
+//! The whole house: a real server, a real client over TCP, and an upstream that fails as it is told.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod cancellation;
+mod dialects;
+mod drain;
+mod fallback;
+mod keep_alive;
+mod process;
+mod secrets;
+mod support;
+mod truncation;
