@@ -46,15 +46,16 @@ pub struct Endpoint {
 }
 
 impl<F: Format> Remote<F> {
+    /// Checks the endpoint and prepares connections; opens none.
     pub(crate) fn new(
         name: impl Into<Arc<str>>,
         format: F,
-        config: RemoteConfig,
+        endpoint: Endpoint,
     ) -> Result<Self, TransportError> {
-        let RemoteConfig { transport, models, default_model, capabilities } = config;
+        let Endpoint { transport, models, default_model } = endpoint;
         let transport = Transport::new(&transport)?;
         let (names, any_model) = (models.names().collect(), models.takes_any());
-        let capabilities = Capabilities { models: names, any_model, ..capabilities };
+        let capabilities = Capabilities { models: names, any_model, ..format.capabilities() };
         Ok(Self { name: name.into(), format, transport, models, default_model, capabilities })
     }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use exec_core::{Pipeline, Provider};
 use exec_middleware::{CatchPanic, Timeout, Trace, Validate};
 use exec_providers::anthropic::Anthropic;
-use exec_providers::http::{TransportConfig, TransportError};
+use exec_providers::http::TransportConfig;
 use exec_providers::openai::OpenAi;
 use exec_providers::simulator::Simulator;
 use exec_providers::{Endpoint, Fallback, Guarded, ModelMap};
 
 use crate::config::{
     AnthropicConfig, Config, ConfigError, Guard, OpenAiConfig, PipelineConfig, Problem, ProviderConfig,
-    TransportLimits,
+    transport_problem,
 };
 use crate::engine::{Engine, Providers};
 
@@ -86,16 +86,16 @@ impl Building<'_> {
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;
 
 fn openai(name: &str, config: &OpenAiConfig) -> Made {
-    let mut format = OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
+    let mut format =
+        OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
     if let Some(organization) = &config.organization {
         format = format.with_organization(organization);
     }
     if let Some(project) = &config.project {
         format = format.with_project(project);
     }
-    let base_url = config.base_url.as_deref().unwrap_or("https://api.openai.com/v1");
-    let endpoint = endpoint(base_url, &config.transport, &config.models, config.default_model.as_deref());
-    let provider = format.connect(name, endpoint).map_err(|error| vec![unbuilt(&error)])?;
+    let endpoint = endpoint(config.transport(), &config.models, config.default_model.as_deref());
+    let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
     Ok(Guarded::timed(provider, config.timeout))
 }
 
@@ -107,25 +107,11 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     if let Some(max_tokens) = config.max_tokens {
         format = format.with_default_max_tokens(max_tokens);
     }
-    let base_url = config.base_url.as_deref().unwrap_or("https://api.anthropic.com");
-    let endpoint = endpoint(base_url, &config.transport, &config.models, config.default_model.as_deref());
-    let provider = format.connect(name, endpoint).map_err(|error| vec![unbuilt(&error)])?;
+    let endpoint = endpoint(config.transport(), &config.models, config.default_model.as_deref());
+    let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
     Ok(Guarded::timed(provider, config.timeout))
 }
 
-fn endpoint(base_url: &str, limits: &TransportLimits, models: &ModelMap, default_model: Option<&str>) -> Endpoint {
-    let mut transport = TransportConfig::new(base_url);
-    transport.max_connections = limits.max_connections.unwrap_or(transport.max_connections);
-    transport.max_waiting = limits.max_waiting.unwrap_or(transport.max_waiting);
-    transport.http2 = limits.http2;
-    transport.ca_file.clone_from(&limits.ca_file);
+fn endpoint(transport: TransportConfig, models: &ModelMap, default_model: Option<&str>) -> Endpoint {
     Endpoint { transport, models: models.clone(), default_model: default_model.map(Into::into) }
-}
-
-fn unbuilt(error: &TransportError) -> Problem {
-    match error {
-        TransportError::Config { field: "base_url", problem } => Problem::new("base_url", *problem),
-        TransportError::Config { field, problem } => Problem::new(format!("transport.{field}"), *problem),
-        other => Problem::new("transport", other.to_string()),
-    }
 }

@@ -70,8 +70,12 @@ fn prepare(arguments: &Arguments) -> Result<tokio::runtime::Runtime, String> {
     // Two TLS back ends in one process are a panic at the first connection: this one is chosen before any.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_new(&arguments.log).map_err(|error| format!("--log: {error}"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| format!("cannot start: {error}"))
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))
 }
 
 async fn run(arguments: Arguments) -> ExitCode {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 pub use self::environment::Environment;
 pub(crate) use self::environment::OLLAMA;
 pub use self::pipeline::{Guard, PipelineConfig};
+pub(crate) use self::providers::transport_problem;
 pub use self::providers::{AnthropicConfig, FallbackConfig, OpenAiConfig, ProviderConfig, TransportLimits};
 use self::read::Reader;
 pub use self::server::{LimitsConfig, ServerConfig};
@@ -100,7 +101,10 @@ impl Config {
             pipeline: pipeline::read(&mut sections, &mut reader),
         };
         for unknown in sections.keys() {
-            reader.problem(unknown, "is no section: there are server, limits, providers, pipeline and middleware");
+            reader.problem(
+                unknown,
+                "is no section: there are server, limits, providers, pipeline and middleware",
+            );
         }
         config.check(&mut reader);
         if reader.is_clean() { Ok(config) } else { Err(reader.into_error()) }
@@ -124,7 +128,10 @@ impl Config {
             _ => {}
         }
         if self.providers.is_empty() {
-            reader.problem("providers", "configure at least one, for example [providers.simulator] type = \"simulator\"");
+            reader.problem(
+                "providers",
+                "configure at least one, for example [providers.simulator] type = \"simulator\"",
+            );
         }
     }
 
@@ -273,14 +280,18 @@ mod tests {
     #[test]
     fn without_a_file_there_is_a_provider_for_every_key() {
         let names = |variables: &[(&str, &str)], ollama| {
-            let environment = Environment::of(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+            let environment =
+                Environment::of(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
             let config = Config::from_environment(&environment, ollama).unwrap();
             let default = config.default_provider().unwrap().to_owned();
             (config.providers.keys().cloned().collect::<Vec<_>>().join(" "), default)
         };
         assert_eq!(names(&[], false), ("simulator".to_owned(), "simulator".to_owned()));
         let all = [("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("GEMINI_API_KEY", "k")];
-        assert_eq!(names(&all, true), ("anthropic gemini ollama openai simulator".to_owned(), "openai".to_owned()));
+        assert_eq!(
+            names(&all, true),
+            ("anthropic gemini ollama openai simulator".to_owned(), "openai".to_owned())
+        );
         assert_eq!(names(&[("OPENAI_API_KEY", "")], true).1, "ollama");
     }
 }

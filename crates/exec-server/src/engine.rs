@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use exec_core::{
-    Capabilities, Context, Error, ErrorKind, Executor, Input, Operation, Options, Pipeline, Provider, Request,
-    Response, Result,
+    Capabilities, Context, Error, ErrorKind, Executor, Input, Operation, Options, Pipeline, Provider,
+    Request, Response, Result,
 };
 use futures_util::future::join_all;
 
@@ -49,7 +49,9 @@ impl Engine {
             models.into_iter().map(|model| self.router.reachable(name, &model)).collect::<Vec<_>>()
         });
         let mut models = join_all(lists).await.concat();
-        models.sort_by(|a, b| (&a.provider != &self.router.default, &a.id).cmp(&(&b.provider != &self.router.default, &b.id)));
+        models.sort_by(|a, b| {
+            (&a.provider != &self.router.default, &a.id).cmp(&(&b.provider != &self.router.default, &b.id))
+        });
         models
     }
 }
@@ -85,7 +87,11 @@ async fn models_of(provider: &dyn Provider, context: &Context) -> Vec<Arc<str>> 
     let request = Request::new(Operation::MODELS, Input::none());
     let list = context.bound(async { provider.execute(request, &context).await?.collect().await }).await;
     match list {
-        Ok(output) => output.data.first().and_then(|names| names.read().ok()).unwrap_or_default(),
+        Ok(output) => {
+            let names: Vec<String> =
+                output.data.first().and_then(|names| names.read().ok()).unwrap_or_default();
+            names.into_iter().map(Into::into).collect()
+        }
         Err(error) => {
             tracing::warn!(provider = provider.name(), kind = %error.kind(), "the models could not be listed");
             Vec::new()
@@ -171,7 +177,11 @@ mod tests {
         };
         assert_eq!(asked(named("second")).await.unwrap(), "second");
         assert_eq!(asked(|r| r.with_model("second/m")).await.unwrap(), "second");
-        assert_eq!(asked(|r| r.with_model("vendor/m")).await.unwrap(), "first", "a slash alone names no provider");
+        assert_eq!(
+            asked(|r| r.with_model("vendor/m")).await.unwrap(),
+            "first",
+            "a slash alone names no provider"
+        );
         assert_eq!(asked(|r| r).await.unwrap(), "first");
         let error = asked(named("third")).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "unknown_provider"));

@@ -25,7 +25,9 @@ impl Dialect {
     /// The dialect of whoever asks for `path`.
     #[must_use]
     pub fn of(path: &str, headers: &http::HeaderMap) -> Self {
-        if path.starts_with("/v1/messages") || (path.starts_with("/v1/") && headers.contains_key("anthropic-version")) {
+        if path.starts_with("/v1/messages")
+            || (path.starts_with("/v1/") && headers.contains_key("anthropic-version"))
+        {
             Self::Anthropic
         } else if path.starts_with("/v1/") {
             Self::OpenAi

@@ -2,8 +2,8 @@
 
 use exec_core::chat::{Opaque, Reasoning, ToolCall};
 use exec_core::{
-    Chunk, Cost, Error, ErrorKind, Finish, Money, Output, Part, Raw, Response, Result, Summary, ToolDelta, Usage,
-    Verbatim, Wire,
+    Chunk, Cost, Error, ErrorKind, Finish, Money, Output, Part, Raw, Response, Result, Summary, ToolDelta,
+    Usage, Verbatim, Wire,
 };
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
@@ -34,7 +34,12 @@ fn summary() -> impl Strategy<Value = Summary> {
     (any::<bool>(), any::<u32>(), any::<u32>()).prop_map(|(done, n, cost)| {
         let finish = if done { Finish::Stop } else { Finish::Length };
         let usage = done.then(|| Usage { input: n.into(), output: 1, ..Usage::default() });
-        Summary { finish, usage, cost: Some(Cost { input: Money::micros(cost.into()), output: Money::ZERO }), stop_sequence: None }
+        Summary {
+            finish,
+            usage,
+            cost: Some(Cost { input: Money::micros(cost.into()), output: Money::ZERO }),
+            stop_sequence: None,
+        }
     })
 }
 

@@ -73,8 +73,7 @@ fn type_of(kind: ErrorKind) -> &'static str {
 
 /// One page with all of `names`, for `GET /v1/models`. A date nobody knows is the beginning of time.
 pub(super) fn models<'a>(names: impl IntoIterator<Item = &'a str>) -> Bytes {
-    let model = |name: &str| json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"});
-    let data: Vec<Value> = names.into_iter().map(model).collect();
+    let data: Vec<Value> = names.into_iter().map(document).collect();
     let id = |entry: Option<&Value>| entry.map_or(Value::Null, |entry| entry["id"].clone());
     json::bytes(&json!({
         "first_id": id(data.first()),
@@ -82,4 +81,13 @@ pub(super) fn models<'a>(names: impl IntoIterator<Item = &'a str>) -> Bytes {
         "has_more": false,
         "data": data,
     }))
+}
+
+/// One name, for `GET /v1/models/{id}`.
+pub(super) fn model(name: &str) -> Bytes {
+    json::bytes(&document(name))
+}
+
+fn document(name: &str) -> Value {
+    json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
 }

@@ -14,7 +14,7 @@ pub(super) fn request_block<'a>(path: &str, part: &'a Part) -> Result<Option<Jso
         Part::Text { text, .. } if text.is_empty() => return Ok(None),
         Part::ToolCall(call) => {
             let input = input(&call.arguments).ok_or_else(|| not_an_object(path, call))?;
-            Some(tool_use(call, &call.id, input))
+            Some(tool_use(call, id(&call.id), input))
         }
         Part::ToolResult(result) => Some(tool_result(path, result)?),
         Part::Reasoning(reasoning) if reasoning.signature.is_none() => None,
@@ -50,11 +50,11 @@ pub(super) fn answer_block(part: &Part, at: usize) -> Option<Json<'_>> {
         Part::Reasoning(reasoning) => Some(thinking(reasoning).into()),
         Part::ToolCall(call) => {
             let input = input(&call.arguments).unwrap_or_else(|| broken_input(&call.arguments));
-            let mut block = tool_use(call, &call.id, input);
-            if call.id.is_empty() {
-                block.set("id", serde_json::Value::from(made_up_id(at)));
-            }
-            Some(block.into())
+            let id = match call.id.as_str() {
+                "" => Json::Value(made_up_id(at).into()),
+                id => Json::Str(id),
+            };
+            Some(tool_use(call, id, input).into())
         }
         part => plain(part).map(Json::Object).or_else(|| opaque(part)),
     }
@@ -63,6 +63,16 @@ pub(super) fn answer_block(part: &Part, at: usize) -> Option<Json<'_>> {
 /// An identifier for a tool call of a provider that gives none.
 pub(super) fn made_up_id(at: usize) -> String {
     format!("toolu_{at}")
+}
+
+/// The identifier of a call as the format takes it: other providers use characters that it refuses. Calls and results
+/// are changed alike and so stay together.
+fn id(id: &str) -> Json<'_> {
+    let taken = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if id.chars().all(taken) {
+        return Json::Str(id);
+    }
+    Json::Value(id.chars().map(|c| if taken(c) { c } else { '_' }).collect::<String>().into())
 }
 
 fn thinking(reasoning: &Reasoning) -> Object<'_> {
@@ -74,7 +84,7 @@ fn thinking(reasoning: &Reasoning) -> Object<'_> {
     block.with_extra(&reasoning.extra)
 }
 
-fn tool_use<'a>(call: &'a ToolCall, id: &'a str, input: Box<RawValue>) -> Object<'a> {
+fn tool_use<'a>(call: &'a ToolCall, id: Json<'a>, input: Box<RawValue>) -> Object<'a> {
     Object::typed("tool_use")
         .with("id", id)
         .with("name", call.name.as_str())
@@ -83,7 +93,7 @@ fn tool_use<'a>(call: &'a ToolCall, id: &'a str, input: Box<RawValue>) -> Object
 }
 
 fn tool_result<'a>(path: &str, result: &'a ToolResult) -> Result<Object<'a>> {
-    let mut block = Object::typed("tool_result").with("tool_use_id", result.id.as_str());
+    let mut block = Object::typed("tool_result").with("tool_use_id", id(&result.id));
     match &result.parts[..] {
         [] => {}
         [Part::Text { text, extra }] if extra.is_empty() => block.set("content", text),

@@ -75,8 +75,9 @@ fn body<'a>(
     }
     body.set_some("tool_choice", choice(chat, dropped));
     sampling(chat, &mut body, dropped)?;
-    if stream {
-        body.set("stream", true);
+    // Said even when it is not wanted if a field without a home would say otherwise.
+    if stream || chat.extra.get("stream").is_some() {
+        body.set("stream", stream);
     }
     Ok(body.with_extra(&chat.extra))
 }

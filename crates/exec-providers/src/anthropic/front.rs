@@ -45,6 +45,12 @@ impl Front for AnthropicFront {
 }
 
 /// The JSON of `GET /v1/models` for `names`, all on one page.
-pub fn models_json<'a>(names: impl IntoIterator<Item = &'a str>) -> Bytes {
+pub fn model_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Bytes {
     answer::models(names)
+}
+
+/// The JSON of `GET /v1/models/{id}`.
+#[must_use]
+pub fn model(name: &str) -> Bytes {
+    answer::model(name)
 }

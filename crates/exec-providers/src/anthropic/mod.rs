@@ -33,7 +33,7 @@ mod usage;
 
 use exec_core::Wire;
 
-pub use self::front::{AnthropicFront, models_json};
+pub use self::front::{AnthropicFront, model, model_list};
 pub use self::provider::Anthropic;
 
 /// The name of the format.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use exec_core::{Error, ErrorKind, Operation, Request, Result, Wire};
+use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::stream::Stream;
 use super::{MESSAGES, decode, encode, error};
 use crate::format::{Answer, Decode, Encoded, Format};
-use crate::http::OutgoingRequest;
+use crate::http::{OutgoingRequest, TransportError};
+use crate::remote::{Endpoint, Remote};
 
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
@@ -60,6 +61,14 @@ impl Anthropic {
         self
     }
 
+    /// The provider `name` that speaks this format at `endpoint`. Opens no connection.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be used; the error names the setting.
+    pub fn connect(self, name: &str, endpoint: Endpoint) -> Result<Arc<dyn Provider>, TransportError> {
+        Ok(Arc::new(Remote::new(name, self, endpoint)?))
+    }
+
     fn secret(&self) -> Option<&str> {
         self.key.as_ref().map(ExposeSecret::expose_secret).filter(|key| !key.is_empty())
     }
@@ -80,8 +89,12 @@ impl Anthropic {
 }
 
 impl Format for Anthropic {
-    fn wire(&self) -> Wire {
+    fn wire(&self, _: &Operation) -> Wire {
         MESSAGES
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { streaming: true, ..Capabilities::of([Operation::CHAT, Operation::MODELS]) }
     }
 
     fn encode(&self, request: &Request, model: &str) -> Result<Encoded> {

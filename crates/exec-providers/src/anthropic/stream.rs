@@ -65,7 +65,10 @@ impl Stream {
             "content_block_delta" => return self.blocks.delta(event),
             "content_block_stop" => return self.blocks.stop(event),
             "message_delta" => self.delta(event),
-            "message_stop" => self.ended = true,
+            "message_stop" => {
+                self.ended = true;
+                return self.blocks.close();
+            }
             "error" => return Err(self.error(data)),
             _ => {}
         }

@@ -114,22 +114,35 @@ impl Blocks {
 
     pub(super) fn stop(&mut self, mut event: Object<'_>) -> Result<Vec<Chunk>> {
         let index = index_of(&mut event)?;
-        let Some(at) = self.open.iter().position(|(known, _)| *known == index) else { return Ok(Vec::new()) };
-        let means = match self.open.swap_remove(at).1 {
-            Block::Thinking { worded: true, signature } if !signature.is_empty() => {
+        let at = self.open.iter().position(|(known, _)| *known == index);
+        let block = at.map(|at| self.open.swap_remove(at).1);
+        Ok(block.map(Block::end).transpose()?.flatten().into_iter().collect())
+    }
+
+    /// Ends what nobody ended, in order.
+    pub(super) fn close(&mut self) -> Result<Vec<Chunk>> {
+        let ends: Result<Vec<_>> = self.open.drain(..).map(|(_, block)| block.end()).collect();
+        Ok(ends?.into_iter().flatten().collect())
+    }
+}
+
+impl Block {
+    /// What is only known when the block is complete.
+    fn end(self) -> Result<Option<Chunk>> {
+        Ok(match self {
+            Self::Thinking { worded: true, signature } if !signature.is_empty() => {
                 Some(Chunk::Signature(signature))
             }
             // A proof without words cannot be told from that of the thinking before it, so it stays in its block.
-            Block::Thinking { worded: false, signature } if !signature.is_empty() => {
+            Self::Thinking { worded: false, signature } if !signature.is_empty() => {
                 Some(wordless(&signature))
             }
-            Block::Call { index, input: Some(arguments) } => {
+            Self::Call { index, input: Some(arguments) } => {
                 Some(Chunk::ToolCall(ToolDelta { index, arguments, ..ToolDelta::default() }))
             }
-            Block::Opaque { block, input } => Some(Chunk::Opaque(complete(block, &input)?)),
+            Self::Opaque { block, input } => Some(Chunk::Opaque(complete(block, &input)?)),
             _ => None,
-        };
-        Ok(means.into_iter().collect())
+        })
     }
 }
 

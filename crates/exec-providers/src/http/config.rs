@@ -70,6 +70,14 @@ impl TransportConfig {
         Self { base_url: base_url.into(), ..Self::default() }
     }
 
+    /// Checks everything that can be checked without connecting.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] naming the setting that is wrong; the value is not shown.
+    pub fn validate(&self) -> Result<(), TransportError> {
+        self.check().map(drop)
+    }
+
     pub(super) fn check(&self) -> Result<Base, TransportError> {
         let wrong = |field, problem| Err(TransportError::Config { field, problem });
         if self.max_connections == 0 {

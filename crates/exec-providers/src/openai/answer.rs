@@ -20,7 +20,7 @@ impl Head {
         let id = reply.report.id.as_ref();
         let model = reply.report.model.as_ref().or(reply.model.as_ref());
         Self {
-            id: id.map_or_else(|| format!("chatcmpl-{}", reply.request_id), |id| id.to_string()),
+            id: id.map_or_else(|| format!("chatcmpl-{}", reply.request_id), ToString::to_string),
             model: model.map_or_else(|| "unknown".into(), Arc::clone),
             created: reply.created,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use exec_core::{Error, ErrorKind, Result, ToolDelta};
 
-use super::shape::CallDelta;
+use super::shape::{CallDelta, FunctionDelta};
 
 /// The most calls one answer may have.
 const MAX_CALLS: usize = 1024;
@@ -30,7 +30,7 @@ impl Calls {
         let id = delta.id.as_deref().unwrap_or_default();
         let function = delta.function.as_ref();
         let name = function.and_then(|f| f.name.as_deref()).unwrap_or_default();
-        let arguments = function.map_or(Some(String::new()), |f| f.text()).ok_or_else(not_text)?;
+        let arguments = function.map_or(Some(String::new()), FunctionDelta::text).ok_or_else(not_text)?;
         let known = self.find(id, delta.index.0, !name.is_empty());
         let at = known.unwrap_or(self.0.len());
         if known.is_none() {

@@ -12,7 +12,7 @@ use memchr::memchr2;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::lenient::Str;
+use super::lenient::{Readable, Str};
 
 /// Deeper values could not be read as a tree by whoever looks at them later.
 const MAX_DEPTH: usize = 100;
@@ -66,9 +66,10 @@ impl<'a> Fields<'a> {
     }
 
     /// Puts what was not taken into `extra`, the names preceded by `prefix`.
-    pub(super) fn into_extra(self, body: &Bytes, prefix: &str, extra: &mut Extra) {
+    pub(super) fn into_extra(self, r: &mut Reader<'a>, path: &Path<'_>, prefix: &str, extra: &mut Extra) {
         for (key, value) in self.rest() {
-            extra.insert([prefix, &*key].concat(), Raw::of(body, value));
+            let value = r.raw(&path.key(&key), value);
+            extra.insert([prefix, &*key].concat(), value);
         }
     }
 }
@@ -192,6 +193,15 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
+    /// A value of any kind, borrowed from the body. What cannot be read as a tree later is refused now: two such
+    /// values would look equal.
+    pub(super) fn raw(&mut self, path: &Path<'_>, raw: &'a RawValue) -> Raw {
+        if serde_json::from_str::<Readable>(raw.get()).is_err() {
+            self.error(path, "invalid_value", "holds a number out of range or half of a surrogate pair");
+        }
+        Raw::of(self.body, raw)
+    }
+
     pub(super) fn string(&mut self, path: &Path<'_>, raw: &'a RawValue) -> Option<String> {
         self.text(path, raw).map(Text::into_string)
     }
@@ -219,7 +229,7 @@ impl<'a> Reader<'a> {
     /// An integer of at least `min`.
     pub(super) fn integer<T>(&mut self, path: &Path<'_>, raw: &'a RawValue, min: T) -> Option<T>
     where
-        T: serde::de::DeserializeOwned + PartialOrd + fmt::Display,
+        T: serde::de::DeserializeOwned + PartialOrd + fmt::Display + Copy,
     {
         match serde_json::from_str::<T>(raw.get()) {
             Ok(number) if number >= min => Some(number),

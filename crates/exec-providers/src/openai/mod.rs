@@ -41,7 +41,7 @@ use exec_core::Wire;
 
 pub use self::embed::EmbeddingsFront;
 pub use self::front::OpenAiFront;
-pub use self::models::model_list;
+pub use self::models::{model, model_list};
 pub use self::provider::OpenAi;
 
 /// The name of the chat completions format.

@@ -35,9 +35,18 @@ pub(super) fn names(body: &Bytes, errors: &ErrorReader) -> Result<Vec<Arc<str>>>
 /// ```
 #[must_use]
 pub fn model_list<'a>(models: impl IntoIterator<Item = (&'a str, &'a str)>, created: u64) -> Bytes {
-    let model = |(id, owner): (&str, &str)| json!({"id": id, "object": "model", "created": created, "owned_by": owner});
-    let data: Vec<Value> = models.into_iter().map(model).collect();
+    let data: Vec<Value> = models.into_iter().map(|(id, owner)| document(id, owner, created)).collect();
     json!({"object": "list", "data": data}).to_string().into()
+}
+
+/// The JSON of `GET /v1/models/{id}`.
+#[must_use]
+pub fn model(id: &str, owner: &str, created: u64) -> Bytes {
+    document(id, owner, created).to_string().into()
+}
+
+fn document(id: &str, owner: &str, created: u64) -> Value {
+    json!({"id": id, "object": "model", "created": created, "owned_by": owner})
 }
 
 #[cfg(test)]

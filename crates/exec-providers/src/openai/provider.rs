@@ -4,16 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Error, ErrorKind, Operation, Request, Result, Wire};
+use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::ErrorReader;
 use super::stream::Decoder;
-use super::{CHAT, decode, embed, encode, models};
+use super::{CHAT, EMBEDDINGS, decode, embed, encode, models};
 use crate::format::{Answer, Decode, Encoded, Format};
-use crate::http::OutgoingRequest;
+use crate::http::{OutgoingRequest, TransportError};
+use crate::remote::{Endpoint, Remote};
 
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
 const PROJECT: HeaderName = HeaderName::from_static("openai-project");
@@ -56,6 +57,14 @@ impl OpenAi {
         self.newer_limit = newer;
         self
     }
+
+    /// The provider `name` that speaks this format at `endpoint`. Opens no connection.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be used; the error names the setting.
+    pub fn connect(self, name: &str, endpoint: Endpoint) -> Result<Arc<dyn Provider>, TransportError> {
+        Ok(Arc::new(Remote::new(name, self, endpoint)?))
+    }
 }
 
 impl fmt::Debug for OpenAi {
@@ -69,8 +78,13 @@ impl fmt::Debug for OpenAi {
 }
 
 impl Format for OpenAi {
-    fn wire(&self) -> Wire {
-        CHAT
+    fn wire(&self, operation: &Operation) -> Wire {
+        if *operation == Operation::EMBED { EMBEDDINGS } else { CHAT }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let operations = [Operation::CHAT, Operation::EMBED, Operation::MODELS];
+        Capabilities { streaming: true, ..Capabilities::of(operations) }
     }
 
     fn encode(&self, request: &Request, model: &str) -> Result<Encoded> {

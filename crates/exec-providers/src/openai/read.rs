@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use exec_core::chat::{Sampling, Tool};
-use exec_core::{Chat, Input, Message, Operation, Options, Raw, Request, Result};
+use exec_core::{Chat, Input, Message, Operation, Options, Request, Result};
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Path, Reader};
@@ -68,11 +68,11 @@ fn chat<'a>(r: &mut Reader<'a>, mut fields: Fields<'a>) -> Chat {
         tool_choice = read_tool::choice(r, &root.key("tool_choice"), raw);
         // A way of choosing we have no name for is kept as it is.
         if tool_choice.is_none() {
-            extra.insert("tool_choice", Raw::of(r.body, raw));
+            extra.insert("tool_choice", r.raw(&root.key("tool_choice"), raw));
         }
     }
     let sampling = sampling(r, &mut fields);
-    fields.into_extra(r.body, "", &mut extra);
+    fields.into_extra(r, &root, "", &mut extra);
     Chat { messages, tools, tool_choice, parallel_tool_calls, sampling, extra }
 }
 

@@ -1,7 +1,7 @@
 //! Reads one message of a chat completion request, and its parts.
 
 use exec_core::chat::{Opaque, Source, ToolResult};
-use exec_core::{Message, Part, Raw, Role, Text};
+use exec_core::{Message, Part, Role, Text};
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Path, Reader};
@@ -27,7 +27,7 @@ pub(super) fn message<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue
         parts.extend(items.iter().enumerate().filter_map(|(i, raw)| read_tool::call(r, &path.index(i), raw)));
     }
     let mut extra = r.extra();
-    fields.into_extra(r.body, "", &mut extra);
+    fields.into_extra(r, path, "", &mut extra);
     Some(Message { role, parts, name, extra })
 }
 
@@ -79,27 +79,28 @@ fn part<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Pa
     let kind = r.string(&kind_path, kind_raw)?;
     match kind.as_str() {
         "text" => {
-            let path = path.key("text");
-            let raw = r.required(&path, fields.take("text"))?;
-            let text = r.text(&path, raw)?;
+            let at = path.key("text");
+            let raw = r.required(&at, fields.take("text"))?;
+            let text = r.text(&at, raw)?;
             let mut extra = r.extra();
-            fields.into_extra(r.body, "", &mut extra);
+            fields.into_extra(r, path, "", &mut extra);
             Some(Part::Text { text, extra })
         }
-        "image_url" => image(r, &path.key("image_url"), fields),
-        _ => Some(Part::Opaque(Opaque::new(CHAT, kind, Raw::of(r.body, raw)))),
+        "image_url" => image(r, path, fields),
+        _ => Some(Part::Opaque(Opaque::new(CHAT, kind, r.raw(path, raw)))),
     }
 }
 
 fn image<'a>(r: &mut Reader<'a>, path: &Path<'_>, mut fields: Fields<'a>) -> Option<Part> {
-    let raw = r.required(path, fields.take("image_url"))?;
-    let mut inner = r.object(path, raw)?;
-    let url_path = path.key("url");
+    let at = path.key("image_url");
+    let raw = r.required(&at, fields.take("image_url"))?;
+    let mut inner = r.object(&at, raw)?;
+    let url_path = at.key("url");
     let url_raw = r.required(&url_path, inner.take("url"))?;
     let url = r.text(&url_path, url_raw)?;
     let mut extra = r.extra();
-    fields.into_extra(r.body, "", &mut extra);
-    inner.into_extra(r.body, IN_IMAGE, &mut extra);
+    fields.into_extra(r, path, "", &mut extra);
+    inner.into_extra(r, &at, IN_IMAGE, &mut extra);
     Some(Part::Image { source: source(url_raw, url), extra })
 }
 

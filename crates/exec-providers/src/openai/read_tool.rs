@@ -1,7 +1,7 @@
 //! Reads tools, the choice among them, and calls of them.
 
+use exec_core::Part;
 use exec_core::chat::{Function, Opaque, Tool, ToolCall, ToolChoice};
-use exec_core::{Part, Raw};
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Path, Reader};
@@ -11,22 +11,22 @@ pub(super) fn tool<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -
     let mut fields = r.object(path, raw)?;
     let kind = string(r, path, &mut fields, "type")?;
     if kind != "function" {
-        return Some(Tool::Opaque(Opaque::new(CHAT, kind, Raw::of(r.body, raw))));
+        return Some(Tool::Opaque(Opaque::new(CHAT, kind, r.raw(path, raw))));
     }
-    let path = path.key("function");
-    let raw = r.required(&path, fields.take("function"))?;
-    let mut inner = r.object(&path, raw)?;
-    let name = string(r, &path, &mut inner, "name")?;
-    let description = inner.take("description").and_then(|raw| r.text(&path.key("description"), raw));
+    let at = path.key("function");
+    let raw = r.required(&at, fields.take("function"))?;
+    let mut inner = r.object(&at, raw)?;
+    let name = string(r, &at, &mut inner, "name")?;
+    let description = inner.take("description").and_then(|raw| r.text(&at.key("description"), raw));
     let parameters = inner.take("parameters").map(|raw| {
         if !raw.get().starts_with('{') {
-            r.error(&path.key("parameters"), "invalid_type", "must be an object: a JSON Schema");
+            r.error(&at.key("parameters"), "invalid_type", "must be an object: a JSON Schema");
         }
-        Raw::of(r.body, raw)
+        r.raw(&at.key("parameters"), raw)
     });
     let mut extra = r.extra();
-    fields.into_extra(r.body, "", &mut extra);
-    inner.into_extra(r.body, IN_FUNCTION, &mut extra);
+    fields.into_extra(r, path, "", &mut extra);
+    inner.into_extra(r, &at, IN_FUNCTION, &mut extra);
     Some(Tool::Function(Function { name, description, parameters, extra }))
 }
 
@@ -71,18 +71,19 @@ pub(super) fn call<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -
     };
     if kind != "function" {
         let kind = [OPAQUE_CALL, &kind].concat();
-        return Some(Part::Opaque(Opaque::new(CHAT, kind, Raw::of(r.body, raw))));
+        return Some(Part::Opaque(Opaque::new(CHAT, kind, r.raw(path, raw))));
     }
     let id = string(r, path, &mut fields, "id");
-    let path = path.key("function");
-    let raw = r.required(&path, fields.take("function"))?;
-    let mut inner = r.object(&path, raw)?;
-    let name = string(r, &path, &mut inner, "name");
-    let path = path.key("arguments");
-    let arguments = r.required(&path, inner.take("arguments")).and_then(|raw| r.text(&path, raw));
+    let at = path.key("function");
+    let raw = r.required(&at, fields.take("function"))?;
+    let mut inner = r.object(&at, raw)?;
+    let name = string(r, &at, &mut inner, "name");
+    let arguments_at = at.key("arguments");
+    let arguments = r.required(&arguments_at, inner.take("arguments"));
+    let arguments = arguments.and_then(|raw| r.text(&arguments_at, raw));
     let mut extra = r.extra();
-    fields.into_extra(r.body, "", &mut extra);
-    inner.into_extra(r.body, IN_FUNCTION, &mut extra);
+    fields.into_extra(r, path, "", &mut extra);
+    inner.into_extra(r, &at, IN_FUNCTION, &mut extra);
     Some(Part::ToolCall(ToolCall { id: id?, name: name?, arguments: arguments?, extra }))
 }
 

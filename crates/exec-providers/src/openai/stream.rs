@@ -49,12 +49,13 @@ impl Decoder {
     }
 
     /// Reads one object and adds what it means to `means`. Says whether it holds usage and nothing else.
-    fn object(&mut self, data: &Bytes, means: &mut impl Extend<Chunk>) -> Result<bool> {
+    fn object(&mut self, event: &SseEvent, means: &mut impl Extend<Chunk>) -> Result<bool> {
         // A struct is also read from an array, which no event is.
-        if !data.trim_ascii_start().starts_with(b"{") {
+        let (text, data) = (event.text(), &event.data);
+        if !text.trim_ascii_start().starts_with('{') {
             return Err(malformed("it is no object"));
         }
-        let event: Event<'_> = serde_json::from_slice(data)
+        let event: Event<'_> = serde_json::from_str(text)
             .map_err(|e| malformed(&format!("line {}, column {}", e.line(), e.column())))?;
         let broken = event.error.is_some() || event.object.as_deref() == Some("error");
         if broken {
@@ -112,11 +113,11 @@ impl Decode for Decoder {
             return Err(self.errors.in_answer(&event.data));
         }
         if !self.verbatim {
-            self.object(&event.data, out)?;
+            self.object(&event, out)?;
             return Ok(());
         }
         let mut means = Vec::new();
-        let only_usage = self.object(&event.data, &mut means)?;
+        let only_usage = self.object(&event, &mut means)?;
         if !(only_usage && self.hide_usage) {
             out.push_back(Chunk::Verbatim(Verbatim { wire: CHAT, event: None, data: event.data, means }));
         }

@@ -27,7 +27,7 @@ fn read_stream(stream: &[u8], encoded: &Encoded) -> (Vec<Chunk>, Result<()>) {
     let mut parser = SseParser::new(1 << 20);
     parser.push(Bytes::copy_from_slice(stream));
     let mut out = VecDeque::new();
-    while let Some(event) = parser.next() {
+    for event in parser {
         if let Err(error) = decoder.event(event.unwrap(), &mut out) {
             return (out.into(), Err(error));
         }

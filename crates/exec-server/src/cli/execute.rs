@@ -38,7 +38,8 @@ pub(super) async fn run(config: &Config, prompt: Prompt) -> ExitCode {
         Ok(engine) => engine,
         Err(error) => return refused(&error),
     };
-    let context = Context::new(format!("cli_{}", Uuid::now_v7().simple())).with_timeout(config.server.timeout);
+    let context =
+        Context::new(format!("cli_{}", Uuid::now_v7().simple())).with_timeout(config.server.timeout);
     // Whichever is first drops the other: an interrupt drops the answer, which closes the connection upstream.
     tokio::select! {
         answer = context.bound(answer(&engine, prompt.into(), &context)) => match answer {
@@ -63,7 +64,8 @@ impl From<Prompt> for Request {
         }
         chat.sampling.max_tokens = prompt.max_tokens;
         let provider = prompt.provider.map(Into::into);
-        let request = Request::chat(chat).with_options(Options { stream: true, provider, ..Options::default() });
+        let request =
+            Request::chat(chat).with_options(Options { stream: true, provider, ..Options::default() });
         Request { model: prompt.model.map(Arc::from), ..request }
     }
 }

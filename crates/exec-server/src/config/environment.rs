@@ -12,7 +12,9 @@ impl Environment {
     /// The variables of this process that are UTF-8.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::of(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))
+        Self::of(
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
+        )
     }
 
     /// These variables.

@@ -60,7 +60,8 @@ fn expand<'a>(text: &str, environment: &'a Environment) -> Result<Expanded<'a>, 
             expanded.text.push('$');
             rest = after;
         } else if let Some(after) = rest.strip_prefix('{') {
-            let (reference, after) = after.split_once('}').ok_or("has `${` without `}`: write `$$` for a dollar")?;
+            let (reference, after) =
+                after.split_once('}').ok_or("has `${` without `}`: write `$$` for a dollar")?;
             let value = look_up(reference, environment, &mut expanded.used)?;
             expanded.text.push_str(&value);
             rest = after;
@@ -72,7 +73,11 @@ fn expand<'a>(text: &str, environment: &'a Environment) -> Result<Expanded<'a>, 
     Ok(expanded)
 }
 
-fn look_up<'a>(reference: &str, environment: &'a Environment, used: &mut Vec<&'a str>) -> Result<String, String> {
+fn look_up<'a>(
+    reference: &str,
+    environment: &'a Environment,
+    used: &mut Vec<&'a str>,
+) -> Result<String, String> {
     let (name, default) = match reference.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (reference, None),
@@ -86,9 +91,9 @@ fn look_up<'a>(reference: &str, environment: &'a Environment, used: &mut Vec<&'a
             Ok(value.to_owned())
         }
         (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => {
-            Err(format!("the environment variable {name} is not set: set it, or write `${{{name}:-default}}`"))
-        }
+        (None, None) => Err(format!(
+            "the environment variable {name} is not set: set it, or write `${{{name}:-default}}`"
+        )),
     }
 }
 
@@ -97,7 +102,8 @@ mod tests {
     use super::*;
 
     fn text(template: &str) -> Result<String, String> {
-        let environment = Environment::of([("A".to_owned(), "${B}".to_owned()), ("E".to_owned(), String::new())]);
+        let environment =
+            Environment::of([("A".to_owned(), "${B}".to_owned()), ("E".to_owned(), String::new())]);
         expand(template, &environment).map(|expanded| expanded.text)
     }
 

@@ -87,7 +87,9 @@ fn guard(name: &str, settings: &mut Map<String, Value>, reader: &mut Reader) -> 
 /// A limit of zero would fail every call, and a set of limits without any does nothing.
 pub(super) fn check_limits(limits: &TimeoutConfig, path: &str, reader: &mut Reader) {
     let TimeoutConfig { connect, first_chunk, idle, total } = *limits;
-    for (name, limit) in [("connect", connect), ("first_chunk", first_chunk), ("idle", idle), ("total", total)] {
+    for (name, limit) in
+        [("connect", connect), ("first_chunk", first_chunk), ("idle", idle), ("total", total)]
+    {
         if limit.is_some_and(|limit| limit.is_zero()) {
             reader.problem(format!("{path}.{name}"), "must be more than zero; leave it out for no limit");
         }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use exec_middleware::TimeoutConfig;
 use exec_providers::ModelMap;
-use exec_providers::http::Http2;
+use exec_providers::http::{Http2, TransportConfig, TransportError};
 use exec_providers::simulator::SimulatorConfig;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::Problem;
 use super::pipeline::check_limits;
 use super::read::Reader;
 
@@ -88,6 +89,31 @@ pub struct TransportLimits {
     pub ca_file: Option<PathBuf>,
 }
 
+impl OpenAiConfig {
+    /// Where it is reached.
+    pub(crate) fn transport(&self) -> TransportConfig {
+        self.transport.at(self.base_url.as_deref().unwrap_or("https://api.openai.com/v1"))
+    }
+}
+
+impl AnthropicConfig {
+    /// Where it is reached.
+    pub(crate) fn transport(&self) -> TransportConfig {
+        self.transport.at(self.base_url.as_deref().unwrap_or("https://api.anthropic.com"))
+    }
+}
+
+impl TransportLimits {
+    fn at(&self, base_url: &str) -> TransportConfig {
+        let mut transport = TransportConfig::new(base_url);
+        transport.max_connections = self.max_connections.unwrap_or(transport.max_connections);
+        transport.max_waiting = self.max_waiting.unwrap_or(transport.max_waiting);
+        transport.http2 = self.http2;
+        transport.ca_file.clone_from(&self.ca_file);
+        transport
+    }
+}
+
 /// `type = "fallback"`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,7 +162,8 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
             ProviderConfig::Simulator(Box::new(rest(table, path, reader)), limits)
         }
         unknown => {
-            reader.problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
+            reader
+                .problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
             return None;
         }
     })
@@ -151,8 +178,14 @@ pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut R
     for (name, provider) in providers {
         let path = format!("providers.{name}");
         match provider {
-            ProviderConfig::OpenAi(config) => check_remote(&config.models, &config.timeout, &path, reader),
-            ProviderConfig::Anthropic(config) => check_remote(&config.models, &config.timeout, &path, reader),
+            ProviderConfig::OpenAi(config) => {
+                check_remote(&config.transport(), &config.models, &config.timeout, &path, reader);
+                check_key(config.api_key.as_ref(), &path, reader);
+            }
+            ProviderConfig::Anthropic(config) => {
+                check_remote(&config.transport(), &config.models, &config.timeout, &path, reader);
+                check_key(config.api_key.as_ref(), &path, reader);
+            }
             ProviderConfig::Simulator(config, limits) => {
                 check_limits(limits, &format!("{path}.timeout"), reader);
                 for field in config.validate().err().unwrap_or_default() {
@@ -164,10 +197,39 @@ pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut R
     }
 }
 
-fn check_remote(models: &ModelMap, limits: &TimeoutConfig, path: &str, reader: &mut Reader) {
+fn check_remote(
+    transport: &TransportConfig,
+    models: &ModelMap,
+    limits: &TimeoutConfig,
+    path: &str,
+    reader: &mut Reader,
+) {
     check_limits(limits, &format!("{path}.timeout"), reader);
     if let Some(problem) = models.problem() {
         reader.problem(format!("{path}.models"), problem);
+    }
+    if let Err(error) = transport.validate() {
+        let Problem { path: at, message } = transport_problem(&error);
+        reader.problem(format!("{path}.{at}"), message);
+    }
+}
+
+/// A key with a line break at its end is the commonest mistake, and cannot be sent.
+fn check_key(key: Option<&SecretString>, path: &str, reader: &mut Reader) {
+    if key.is_some_and(|key| !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())) {
+        reader.problem(
+            format!("{path}.api_key"),
+            "holds a space, a line break or another byte that no key has",
+        );
+    }
+}
+
+/// What a transport that cannot be built means for the settings of its provider.
+pub(crate) fn transport_problem(error: &TransportError) -> Problem {
+    match error {
+        TransportError::Config { field: "base_url", problem } => Problem::new("base_url", *problem),
+        TransportError::Config { field, problem } => Problem::new(format!("transport.{field}"), *problem),
+        other => Problem::new("transport", other.to_string()),
     }
 }
 

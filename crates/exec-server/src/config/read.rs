@@ -44,7 +44,11 @@ impl Reader {
     }
 
     /// Takes the section `name` out of `sections` and reads it; an absent one is its default.
-    pub(super) fn section<T: DeserializeOwned + Default>(&mut self, sections: &mut Map<String, Value>, name: &str) -> T {
+    pub(super) fn section<T: DeserializeOwned + Default>(
+        &mut self,
+        sections: &mut Map<String, Value>,
+        name: &str,
+    ) -> T {
         match sections.remove(name) {
             Some(value) => self.value(value, name),
             None => T::default(),

@@ -73,10 +73,11 @@ async fn execute(call: Call, front: Arc<dyn Front>, dialect: Dialect) -> Respons
 
 async fn read(app: &App, front: &dyn Front, headers: &HeaderMap, body: Body) -> Result<Request> {
     let limit = app.settings.max_body_bytes;
-    let body = timeout(app.settings.body_timeout, whole_body(headers, body, limit)).await.unwrap_or_else(|_| {
-        let message = format!("the body did not come within {:?}", app.settings.body_timeout);
-        Err(Error::new(ErrorKind::InvalidRequest, message).with_code("body_timeout"))
-    })?;
+    let body =
+        timeout(app.settings.body_timeout, whole_body(headers, body, limit)).await.unwrap_or_else(|_| {
+            let message = format!("the body did not come within {:?}", app.settings.body_timeout);
+            Err(Error::new(ErrorKind::InvalidRequest, message).with_code("body_timeout"))
+        })?;
     let mut request = front.read(&body)?;
     let options = with_headers(&request.options, headers);
     if let Some(options) = options {
@@ -88,7 +89,8 @@ async fn read(app: &App, front: &dyn Front, headers: &HeaderMap, body: Body) -> 
 /// The body in one piece. Its memory is taken once when its length is announced.
 async fn whole_body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes> {
     let too_large = || {
-        let message = format!("the body is larger than {limit} bytes; the operator can raise server.max_body_bytes");
+        let message =
+            format!("the body is larger than {limit} bytes; the operator can raise server.max_body_bytes");
         Error::new(ErrorKind::TooLarge, message).with_code("body_too_large")
     };
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -97,7 +99,8 @@ async fn whole_body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result
     }
     let mut whole = BytesMut::with_capacity(announced.unwrap_or_default());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::new(ErrorKind::InvalidRequest, "the body broke off").with_code("body_cut"))?;
+        let frame = frame
+            .map_err(|_| Error::new(ErrorKind::InvalidRequest, "the body broke off").with_code("body_cut"))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {
             return Err(too_large());
@@ -112,7 +115,8 @@ fn with_headers(options: &Options, headers: &HeaderMap) -> Option<Options> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(Arc::<str>::from);
     let provider = text(PROVIDER);
     let idempotency_key = text(IDEMPOTENCY_KEY);
-    let forwarded: Vec<_> = FORWARDED.iter().filter_map(|name| Some((Arc::from(*name), text(name)?))).collect();
+    let forwarded: Vec<_> =
+        FORWARDED.iter().filter_map(|name| Some((Arc::from(*name), text(name)?))).collect();
     if provider.is_none() && idempotency_key.is_none() && forwarded.is_empty() {
         return None;
     }

@@ -24,7 +24,9 @@ impl RequestId {
     /// The caller's identifier is taken when it is short and plain, so that it can stand in a header and a log line.
     fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
-        let plain = |id: &&str| !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic());
+        let plain = |id: &&str| {
+            !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic())
+        };
         match given.filter(plain) {
             Some(id) => Self(id.into()),
             None => Self(format!("req_{}", Uuid::now_v7().simple()).into()),
@@ -38,7 +40,9 @@ pub(super) async fn door(State(app): State<Arc<App>>, mut request: Request, next
     let dialect = Dialect::of(request.uri().path(), request.headers());
     request.extensions_mut().insert(id.clone());
     let mut response = match too_many_headers(request.headers()) {
-        Some(error) => error::answer_with(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &error, dialect, &id.0),
+        Some(error) => {
+            error::answer_with(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &error, dialect, &id.0)
+        }
         None => next.run(request).await,
     };
     if let Ok(value) = HeaderValue::from_str(&id.0) {
@@ -70,9 +74,13 @@ pub(super) async fn not_found(request: Request) -> Response {
 
 pub(super) async fn method_not_allowed(request: Request) -> Response {
     let method = request.method().clone();
-    refuse(StatusCode::METHOD_NOT_ALLOWED, ErrorKind::InvalidRequest, "method_not_allowed", &request, |path| {
-        format!("{path} does not answer to {method}; the header `allow` says what it answers to")
-    })
+    refuse(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::InvalidRequest,
+        "method_not_allowed",
+        &request,
+        |path| format!("{path} does not answer to {method}; the header `allow` says what it answers to"),
+    )
 }
 
 fn refuse(

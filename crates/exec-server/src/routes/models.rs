@@ -21,7 +21,7 @@ pub(super) async fn list(
 ) -> Response {
     let models = models(&app, &id).await;
     let body = match Dialect::of("/v1/models", &headers) {
-        Dialect::Anthropic => anthropic::models_json(models.iter().map(|model| model.id.as_str())),
+        Dialect::Anthropic => anthropic::model_list(models.iter().map(|model| model.id.as_str())),
         _ => openai::model_list(models.iter().map(|model| (model.id.as_str(), &*model.provider)), 0),
     };
     ([(CONTENT_TYPE, "application/json")], body).into_response()
@@ -41,8 +41,8 @@ pub(super) async fn one(
         return error::answer(&error, dialect, &id.0);
     };
     let body = match dialect {
-        Dialect::Anthropic => anthropic::model_document(&model.id),
-        _ => openai::model_document(&model.id, &model.provider),
+        Dialect::Anthropic => anthropic::model(&model.id),
+        _ => openai::model(&model.id, &model.provider, 0),
     };
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -14,7 +14,9 @@ use super::Dialect;
 #[must_use]
 pub fn status(kind: ErrorKind) -> StatusCode {
     match kind {
-        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered => StatusCode::BAD_REQUEST,
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered => {
+            StatusCode::BAD_REQUEST
+        }
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -47,7 +49,8 @@ pub fn answer_with(status: StatusCode, error: &Error, dialect: Dialect, request_
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(wait) = error.retry_after() {
         headers.insert(RETRY_AFTER, whole_seconds(wait).into());
-        headers.insert(RETRY_AFTER_MS, HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+        headers
+            .insert(RETRY_AFTER_MS, HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
     }
     response
 }
@@ -55,7 +58,9 @@ pub fn answer_with(status: StatusCode, error: &Error, dialect: Dialect, request_
 /// Anthropic's own status for overload is no standard one, and its SDKs look for it.
 fn status_of(error: &Error, dialect: Dialect) -> StatusCode {
     match (dialect, error.kind()) {
-        (Dialect::Anthropic, ErrorKind::Overloaded) => StatusCode::from_u16(529).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+        (Dialect::Anthropic, ErrorKind::Overloaded) => {
+            StatusCode::from_u16(529).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+        }
         (_, kind) => status(kind),
     }
 }

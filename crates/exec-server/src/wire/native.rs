@@ -80,8 +80,11 @@ fn error_document(error: &Error, request_id: &str) -> Value {
         "kind": error.kind().as_str(),
         "requestId": request_id,
     });
-    let fields: Vec<Value> =
-        error.fields().iter().map(|f| json!({"field": f.path, "code": f.code, "message": f.message})).collect();
+    let fields: Vec<Value> = error
+        .fields()
+        .iter()
+        .map(|f| json!({"field": f.path, "code": f.code, "message": f.message}))
+        .collect();
     if !fields.is_empty() {
         document["error"] = "Validation error".into();
         document["details"] = fields.into();

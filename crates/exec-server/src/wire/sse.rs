@@ -50,7 +50,12 @@ impl EventBody {
     }
 
     /// The body of an answer that is still waited for.
-    pub fn waiting(call: BoxFuture<'static, Result<Response>>, reply: Reply, renderer: MakeRenderer, life: Life) -> Self {
+    pub fn waiting(
+        call: BoxFuture<'static, Result<Response>>,
+        reply: Reply,
+        renderer: MakeRenderer,
+        life: Life,
+    ) -> Self {
         let mut body = Self::new(State::Waiting(call, reply, renderer), life);
         // The wait before this was as long as one silence may be.
         body.quiet.as_mut().reset(Instant::now());
@@ -128,7 +133,10 @@ impl Body for EventBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let mut out = BytesMut::new();
         let over = self.fill(cx, &mut out);
         if out.is_empty() && !over && self.cancelled.as_mut().poll(cx).is_ready() {

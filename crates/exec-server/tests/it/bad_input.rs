@@ -9,7 +9,12 @@ const DOORS: [&str; 4] = ["/v1/chat/completions", "/v1/messages", "/v1/embedding
 /// The message and code of an error in the format of `path`; panics when it has another shape.
 fn error(path: &str, answer: &Answer) -> (String, String) {
     let body = answer.json();
-    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {body}")).to_owned();
+    let text = |pointer: &str| {
+        body.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("{pointer} in {body}"))
+            .to_owned()
+    };
     if path.starts_with("/v1/messages") {
         assert_eq!(body["type"], "error", "{body}");
         assert!(body["error"]["type"].is_string(), "{body}");
@@ -81,11 +86,15 @@ async fn an_unknown_provider_is_a_404_with_its_code() {
 async fn a_strategy_that_is_not_built_is_a_422() {
     let house = House::new().await;
     for strategy in ["batch", "cache", "hybrid", "psychic"] {
-        let answer = house.client.post("/api/v2/execution", &json!({"prompt": "x", "strategy": strategy})).await;
+        let answer =
+            house.client.post("/api/v2/execution", &json!({"prompt": "x", "strategy": strategy})).await;
         assert_eq!((answer.status, error("/api", &answer).1.as_str()), (422, "unknown_strategy"));
     }
     for strategy in ["auto", "streaming"] {
-        let answer = house.client.post("/api/v2/execution", &json!({"prompt": "x", "model": "m", "strategy": strategy})).await;
+        let answer = house
+            .client
+            .post("/api/v2/execution", &json!({"prompt": "x", "model": "m", "strategy": strategy}))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
@@ -96,7 +105,9 @@ async fn a_body_too_large_is_a_413_whether_its_length_is_announced_or_not() {
     for path in DOORS {
         let announced = house.client.post_with(path, "", &[b' '; 1001]).await;
         assert_eq!((announced.status, error(path, &announced).1.as_str()), (413, "body_too_large"), "{path}");
-        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
         let mut body = b"3e9\r\n".to_vec();
         body.extend_from_slice(&[b' '; 1001]);
         body.extend_from_slice(b"\r\n0\r\n\r\n");
@@ -143,7 +154,8 @@ async fn too_many_headers_are_a_431() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
     let house = House::with(|config| config["server"]["body_timeout"] = "50ms".into()).await;
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\n";
+    let head =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\n";
     let answer = house.client.send(head, b"{").await;
     assert_eq!((answer.status, error(DOORS[0], &answer).1.as_str()), (400, "body_timeout"));
 }
@@ -156,6 +168,9 @@ async fn request_identifiers_come_in_and_go_out() {
     assert_eq!(given.header("x-request-id"), Some("mine-1"));
     let made = house.client.get("/livez").await;
     assert!(made.header("x-request-id").is_some_and(|id| id.starts_with("req_")), "{made:?}");
-    let odd = house.client.post_with(DOORS[0], &format!("x-request-id: {}\r\n", "x".repeat(200)), body.as_bytes()).await;
+    let odd = house
+        .client
+        .post_with(DOORS[0], &format!("x-request-id: {}\r\n", "x".repeat(200)), body.as_bytes())
+        .await;
     assert!(odd.header("x-request-id").is_some_and(|id| id.starts_with("req_")), "{odd:?}");
 }

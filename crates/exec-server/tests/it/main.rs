@@ -4,11 +4,6 @@
 
 mod bad_input;
 mod cancellation;
-mod dialects;
-mod drain;
-mod fallback;
-mod keep_alive;
-mod process;
-mod secrets;
+
 mod support;
 mod truncation;

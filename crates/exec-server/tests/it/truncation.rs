@@ -74,7 +74,10 @@ async fn a_connection_reset_after_any_token() {
             let model = format!("{provider}/fault:gap=1ms,reset={k}");
             let answer = house.client.post("/v1/chat/completions", &chat(&model, true)).await;
             let last = answer.events().pop();
-            assert!(answer.status != 200 || last.is_some_and(|last| last.contains("\"error\"")), "{answer:?}");
+            assert!(
+                answer.status != 200 || last.is_some_and(|last| last.contains("\"error\"")),
+                "{answer:?}"
+            );
             assert!(!answer.body.contains("[DONE]") && !answer.body.contains("\"stop\""), "{answer:?}");
         }
     }
@@ -93,7 +96,9 @@ async fn an_error_event_inside_the_stream_reaches_the_caller() {
 async fn a_missing_done_after_the_finish_is_a_complete_answer_and_without_the_finish_it_is_not() {
     let house = House::new().await;
     let finished = house.client.post("/v1/chat/completions", &chat("fault:no-done", true)).await;
-    assert!(finished.body.contains("\"finish_reason\":\"stop\"") && finished.body.ends_with("data: [DONE]\n\n"));
+    assert!(
+        finished.body.contains("\"finish_reason\":\"stop\"") && finished.body.ends_with("data: [DONE]\n\n")
+    );
     // Anthropic's finish is not its terminal event.
     let cut = house.client.post("/v1/messages", &message("claude/fault:no-done", true)).await;
     assert!(cut.events().pop().unwrap().contains("\"error\""), "{cut:?}");
@@ -112,6 +117,10 @@ async fn a_complete_stream_says_everything_once() {
         let said: String =
             answer.events().iter().filter_map(|event| words(&serde_json::from_str(event).ok()?)).collect();
         assert_eq!(said, text(TOKENS), "{path} {body}");
-        assert!(answer.body.ends_with(end), "{path}: {}", &answer.body[answer.body.len().saturating_sub(200)..]);
+        assert!(
+            answer.body.ends_with(end),
+            "{path}: {}",
+            &answer.body[answer.body.len().saturating_sub(200)..]
+        );
     }
 }

@@ -153,6 +153,26 @@ fn what_the_provider_would_refuse_is_refused_here() {
 }
 
 #[test]
+fn calls_and_results_stay_together_whatever_their_names() {
+    let chat = Chat::user("hi")
+        .with_message(message(Role::Assistant, vec![call("functions.f:0", "{}")]))
+        .with_message(message(Role::Tool, vec![result("functions.f:0", "1")]));
+    let (body, _) = encode(&Request::chat(chat)).unwrap();
+    assert_eq!(body["messages"][1]["content"][0]["id"], "functions_f_0");
+    assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "functions_f_0");
+}
+
+#[test]
+fn whether_to_stream_is_the_callers_option_alone() {
+    let mut chat = Chat::user("hi");
+    chat.extra.insert("stream", json!(true).into());
+    let request = Request::chat(chat);
+    assert_eq!(encode(&request).unwrap().0["stream"], false);
+    let streamed = request.with_options(Options { stream: true, ..Options::default() });
+    assert_eq!(encode(&streamed).unwrap().0["stream"], true);
+}
+
+#[test]
 fn pictures_are_translated() {
     let picture = |source| Part::Image { source, extra: Extra::default() };
     let base64 = Source::Base64 { media_type: "image/png".into(), data: "AAAA".into() };

@@ -213,6 +213,32 @@ fn what_a_stream_makes_us_keep_is_bounded() {
 }
 
 #[test]
+fn blocks_that_nobody_ended_end_with_the_message() {
+    let list = [
+        start(0, &json!({"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}})),
+        start(1, &json!({"type": "redacted_thinking", "data": "x"})),
+        json!({"type": "message_stop"}),
+    ];
+    for verbatim in [true, false] {
+        let output = fold(decode(sse(&list), verbatim).unwrap());
+        assert_eq!(&output.tool_calls().next().unwrap().arguments, "{\"a\":1}");
+        assert_eq!(output.parts().len(), 2);
+    }
+}
+
+#[test]
+fn half_a_character_does_not_cost_the_text() {
+    let text = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"ab\ud83d"}}"#;
+    let begin = start(0, &json!({"type": "text", "text": ""}));
+    let bytes = format!("data: {begin}\n\ndata: {text}\n\ndata: {{\"type\":\"message_stop\"}}\n\n");
+    let output = fold(decode(events(&Bytes::from(bytes)), false).unwrap());
+    assert!(output.text().starts_with("ab\u{fffd}"));
+    let body = r#"{"content":[{"type":"text","text":"ab\ud83d"}]}"#;
+    let answer = Anthropic::new().decode(&Operation::CHAT, &Bytes::from(body)).unwrap();
+    assert!(answer.output.text().starts_with("ab\u{fffd}"));
+}
+
+#[test]
 fn an_error_with_a_good_status_is_one() {
     let body = json!({"type": "error", "error": {"type": "overloaded_error", "message": "sk-x busy"}});
     let format = Anthropic::new().with_key("sk-x".to_owned().into());
@@ -222,7 +248,7 @@ fn an_error_with_a_good_status_is_one() {
 
 #[test]
 fn models_are_listed() {
-    let list = super::super::models_json(["a", "b"]);
+    let list = super::super::model_list(["a", "b"]);
     assert_eq!(Anthropic::new().models(&list).unwrap(), ["a".into(), "b".into()]);
     assert!(Anthropic::new().models(&Bytes::from_static(b"{\"data\":[{}]}")).is_err());
     let value: Value = serde_json::from_slice(&list).unwrap();

@@ -99,6 +99,20 @@ fn what_is_no_json_is_refused_with_its_place() {
 }
 
 #[test]
+fn values_that_could_not_be_told_apart_later_are_refused() {
+    for (value, ok) in [
+        ("1e400", false),
+        (r#"["\ud800"]"#, false),
+        (r#"{"\ud800":1}"#, false),
+        (r#"{"a":[null,-1.5e3,"\ud83d\ude00"]}"#, true),
+    ] {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"x":{value}}}"#);
+        let read = OpenAiFront.read(&body.into());
+        assert_eq!(read.err().map(|e| e.fields()[0].path.clone()), (!ok).then(|| "x".to_owned()), "{value}");
+    }
+}
+
+#[test]
 fn floods_are_bounded() {
     let many: String = (0..100_000).map(|i| format!(r#","k{i}":{i}"#)).collect();
     let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{many}}}"#);

@@ -166,7 +166,7 @@ fn id_and_model_are_known_from_the_first_event() {
     let mut decoder = OpenAi::default().decoder(&encoded(false, false));
     let mut parser = SseParser::new(1 << 20);
     parser.push(stream_of(&[&delta("{}"), r#"{"id":"other","choices":[]}"#]).into());
-    while let Some(event) = parser.next() {
+    for event in parser {
         decoder.event(event.unwrap(), &mut VecDeque::new()).unwrap();
     }
     assert_eq!((decoder.id().as_deref(), decoder.model().as_deref()), (Some("c1"), Some("m")));
@@ -182,4 +182,50 @@ fn nothing_follows_an_error() {
     renderer.chunk(Chunk::End(Summary::default()), &mut out);
     let expected = r#"data: {"error":{"message":"it broke","type":"server_error","param":null,"code":"stream_cut","request_id":"r1"}}"#;
     assert_eq!(std::str::from_utf8(&out).unwrap().trim_end(), expected);
+}
+
+#[test]
+fn a_stream_is_written_as_documented() {
+    let event = exec_core::Verbatim {
+        wire: exec_core::Wire::new("other"),
+        event: Some(Bytes::from_static(b"delta")),
+        data: Bytes::from_static(b"{}"),
+        means: vec![Chunk::Text("a".into())],
+    };
+    let call = exec_core::ToolDelta {
+        index: 0,
+        id: Some("i".into()),
+        name: Some("f".into()),
+        arguments: "{".into(),
+    };
+    let more = exec_core::ToolDelta { index: 0, arguments: "}".into(), ..Default::default() };
+    let usage = Some(exec_core::Usage { input: 1, output: 2, ..Default::default() });
+    let end = Summary { finish: Finish::ToolCalls, usage, ..Summary::default() };
+    let chunks = vec![Chunk::Verbatim(event), Chunk::ToolCall(call), Chunk::ToolCall(more), Chunk::End(end)];
+    let reply = Reply {
+        request_id: "r".into(),
+        model: Some("m".into()),
+        created: 5,
+        include_usage: true,
+        ..Reply::default()
+    };
+    let piece = |delta: &str, finish: &str| {
+        format!(
+            r#"{{"id":"chatcmpl-r","object":"chat.completion.chunk","created":5,"model":"m","choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}],"usage":null}}"#
+        )
+    };
+    let expected = stream_of(&[
+        &piece(r#"{"role":"assistant","content":""}"#, "null"),
+        &piece(r#"{"content":"a"}"#, "null"),
+        &piece(
+            r#"{"tool_calls":[{"index":0,"id":"i","type":"function","function":{"name":"f","arguments":"{"}}]}"#,
+            "null",
+        ),
+        &piece(r#"{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}"#, "null"),
+        &piece("{}", r#""tool_calls""#),
+        r#"{"id":"chatcmpl-r","object":"chat.completion.chunk","created":5,"model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#,
+        "[DONE]",
+    ]);
+    let written = rendered(chunks, reply);
+    assert_eq!(std::str::from_utf8(&written).unwrap(), std::str::from_utf8(&expected).unwrap());
 }

@@ -5,7 +5,7 @@ use exec_core::chat::{Reasoning, Source, ToolResult};
 use exec_core::{Chat, Input, Message, Operation, Options, Part, Request, Role, Usage};
 use serde_json::json;
 
-fn received(body: Value, stream: bool) -> Request {
+fn received(body: &Value, stream: bool) -> Request {
     let mut request = OpenAiFront.read(&body.to_string().into()).unwrap();
     request.options = Options { stream, ..Options::default() }.into();
     request
@@ -27,22 +27,22 @@ fn body() -> Value {
 fn received_bytes_are_sent_on_with_what_must_differ() {
     let mut expected = body();
     expected["model"] = "up".into();
-    assert_eq!(sent(&received(body(), false)), expected);
+    assert_eq!(sent(&received(&body(), false)), expected);
     let mut streamed = body();
     streamed["stream_options"] = json!({"include_obfuscation": false});
-    let encoded = OpenAi::default().encode(&received(streamed.clone(), true), "up").unwrap();
+    let encoded = OpenAi::default().encode(&received(&streamed, true), "up").unwrap();
     assert!(encoded.verbatim && encoded.hide_usage);
     expected["stream"] = true.into();
     expected["stream_options"] = json!({"include_obfuscation": false, "include_usage": true});
     assert_eq!(json_of(&encoded), expected);
     streamed["stream_options"]["include_usage"] = true.into();
-    let request = received(streamed, true);
+    let request = received(&streamed, true);
     assert!(OpenAiFront::include_usage(&request));
     assert!(!OpenAi::default().encode(&request, "up").unwrap().hide_usage);
     let mut no_longer = body();
     no_longer["stream"] = true.into();
     no_longer["stream_options"] = json!({});
-    assert!(sent(&received(no_longer, false)).get("stream").is_none());
+    assert!(sent(&received(&no_longer, false)).get("stream").is_none());
 }
 
 #[test]

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 use super::STREAMING;
 use crate::config::LimitsConfig;
 
-const FIELDS: &str =
-    "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, timeout, metadata";
+const FIELDS: &str = "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, timeout, metadata";
 
 pub(super) fn request(body: &Bytes, limits: LimitsConfig) -> Result<Request> {
     let Value::Object(members) = parse(body)? else {
@@ -37,8 +36,9 @@ fn parse(body: &Bytes) -> Result<Value> {
         let message = format!("must be UTF-8; byte {} is not", error.valid_up_to());
         return Err(Error::invalid(vec![FieldError::new("body", "invalid_utf8", message)]));
     }
-    serde_json::from_slice(body)
-        .map_err(|error| Error::invalid(vec![FieldError::new("body", "invalid_json", format!("is not JSON: {error}"))]))
+    serde_json::from_slice(body).map_err(|error| {
+        Error::invalid(vec![FieldError::new("body", "invalid_json", format!("is not JSON: {error}"))])
+    })
 }
 
 /// A strategy that is not built is refused, not replaced by another.
@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_named_by_their_place() {
-        let error = request(&Bytes::from_static(b"{\"prompt\": \"\xff\"}"), LimitsConfig::default()).unwrap_err();
+        let error =
+            request(&Bytes::from_static(b"{\"prompt\": \"\xff\"}"), LimitsConfig::default()).unwrap_err();
         assert!(error.message().contains("byte 12"), "{error}");
     }
 
