@@ -27,6 +27,11 @@ impl<'a> Figure<'a> {
         Self { rival: Some(pair.rival), rival_name: Some(rival_name), ratio: Some(pair.ratio), ..self }
     }
 
+    /// Adds the rival's figure without a ratio, where one would mean nothing.
+    pub fn beside(self, rival_name: &'a str, rival: f64) -> Self {
+        Self { rival: Some(rival), rival_name: Some(rival_name), ratio: None, ..self }
+    }
+
     /// A pair: ours, the rival, and the median of the paired ratios.
     pub fn of(bench: &'a str, case: &'a str, pair: Pair, unit: &'a str, rival_name: &'a str) -> Self {
         Self::alone(bench, case, pair.ours, unit).against(rival_name, pair)
@@ -57,6 +62,12 @@ mod tests {
             Figure::of("layers", "one", pair, "ns", "box").line(),
             r#"@bench {"bench":"layers","case":"one","ours":3.0,"rival":2.0,"rival_name":"box","unit":"ns","ratio":1.4}"#
         );
+    }
+
+    #[test]
+    fn a_rival_beside_us_gives_no_ratio() {
+        let line = Figure::alone("gateway", "one", 1.0, "us").beside("nginx", -2.0).line();
+        assert!(line.contains(r#""rival":-2.0"#) && line.contains(r#""ratio":null"#), "{line}");
     }
 
     #[test]
