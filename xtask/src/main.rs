@@ -19,6 +19,7 @@ const HELP: &str = "\
 cargo xtask JOB
 
   test [--require-clients]     all a developer must pass: unit, integration, doc and real client tests
+       [--only-clients]        only the tests that drive the server with real SDKs
   ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, alone (each crate), light (crate counts)
   tidy [--fix]                 the house rules; --fix writes the crates' README files from their docs
   bench [NAME] [--quick]       run the benches and print one table with ratios

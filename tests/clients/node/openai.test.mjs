@@ -190,7 +190,11 @@ describe('refusals', () => {
   });
 
   test('unknown provider', gatewayOnly, async () => {
-    const error = await failure(chat('nowhere/m-1'), OpenAI.NotFoundError);
+    const asked = client.chat.completions.create(
+      { model: 'm-1', messages },
+      { headers: { 'x-exec-provider': 'nowhere' } },
+    );
+    const error = await failure(asked, OpenAI.NotFoundError);
     assert.equal(error.code, 'unknown_provider');
   });
 

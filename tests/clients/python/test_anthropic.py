@@ -179,7 +179,7 @@ class Refusals(Base):
     @gateway_only
     def test_unknown_provider(self):
         with self.assertRaises(anthropic.NotFoundError):
-            self.ask("nowhere/m-1")
+            self.ask("m-1", extra_headers={"x-exec-provider": "nowhere"})
         self.assertEqual(stats()["calls"], 0)
 
     def test_empty_messages(self):

@@ -266,7 +266,7 @@ class Refusals(Base):
     @gateway_only
     def test_unknown_provider(self):
         with self.assertRaises(openai.NotFoundError) as caught:
-            self.chat("nowhere/m-1")
+            self.chat("m-1", extra_headers={"x-exec-provider": "nowhere"})
         self.assertEqual(caught.exception.code, "unknown_provider")
         self.assertEqual(stats()["calls"], 0)
 

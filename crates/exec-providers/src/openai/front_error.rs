@@ -78,7 +78,7 @@ fn kind(error: &Error) -> &'static str {
 /// The code clients look for where they look for one, else ours.
 fn code(error: &Error) -> &str {
     match (error.kind(), error.code()) {
-        (ErrorKind::ContextLength, "context_length") => "context_length_exceeded",
+        (ErrorKind::ContextLength, _) => "context_length_exceeded",
         (ErrorKind::ContentFiltered, "content_filtered") => "content_filter",
         (ErrorKind::RateLimited, "rate_limited") => "rate_limit_exceeded",
         (ErrorKind::Unauthenticated, "unauthenticated") => "invalid_api_key",

@@ -4,8 +4,13 @@
 
 mod bad_input;
 mod cancellation;
+mod dialects;
 mod docs;
+mod drain;
+mod fallback;
+mod keep_alive;
 mod openapi;
-
+mod process;
+mod secrets;
 mod support;
 mod truncation;
