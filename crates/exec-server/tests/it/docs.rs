@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use exec_server::{Config, Environment};
+use exec_server::{Config, Environment, Server};
 use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
+
+use crate::support::Client;
 
 const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
 const README: &str = include_str!("../../../../README.md");
@@ -247,4 +250,34 @@ fn append_code(folder: &Path, code: &mut String) {
 /// Without spaces and the commas that a formatter adds.
 fn plain(code: &str) -> String {
     code.split_whitespace().collect::<String>().replace(",)", ")")
+}
+
+/// The requests that the README makes with curl: each a path and a body.
+fn curled() -> Vec<(String, Value)> {
+    let shell = blocks(README, "sh").concat();
+    let requests = shell.split("curl ").skip(1);
+    requests
+        .map(|request| {
+            let path = request.split_once(":8080").unwrap().1.split_whitespace().next().unwrap();
+            let body = request.split_once("-d '").unwrap().1.split_once('\'').unwrap().0;
+            (path.to_owned(), serde_json::from_str(body).unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_first_requests_are_answered_without_any_configuration() {
+    let mut config = Config::from_environment(&Environment::default(), false).unwrap();
+    config.server.listen = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind(&config).await.unwrap();
+    let client = Client::new(server.address());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.run(std::future::pending()));
+    let requests = curled();
+    assert!(requests.len() >= 4, "{requests:?}");
+    for (path, body) in requests {
+        let answer = client.post(&path, &body).await;
+        assert_eq!(answer.status, 200, "{path} {body}: {answer:?}");
+        assert!(answer.body.contains("[simulator]"), "{answer:?}");
+    }
 }
