@@ -9,6 +9,7 @@ mod drain;
 mod fallback;
 mod keep_alive;
 mod process;
+mod quirks;
 mod secrets;
 mod support;
 mod truncation;
