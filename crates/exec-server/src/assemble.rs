@@ -13,7 +13,7 @@ use exec_providers::{Endpoint, Fallback, Guarded, ModelMap};
 
 use crate::config::{
     AnthropicConfig, Config, ConfigError, Guard, OpenAiConfig, PipelineConfig, Problem, ProviderConfig,
-    transport_problem,
+    transport_problem, with_defaults,
 };
 use crate::engine::{Engine, Providers};
 
@@ -96,7 +96,7 @@ fn openai(name: &str, config: &OpenAiConfig) -> Made {
     }
     let endpoint = endpoint(config.transport(), &config.models, config.default_model.as_deref());
     let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
-    Ok(Guarded::timed(provider, config.timeout))
+    Ok(Guarded::timed(provider, with_defaults(config.timeout)))
 }
 
 fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
@@ -109,7 +109,7 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     }
     let endpoint = endpoint(config.transport(), &config.models, config.default_model.as_deref());
     let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
-    Ok(Guarded::timed(provider, config.timeout))
+    Ok(Guarded::timed(provider, with_defaults(config.timeout)))
 }
 
 fn endpoint(transport: TransportConfig, models: &ModelMap, default_model: Option<&str>) -> Endpoint {

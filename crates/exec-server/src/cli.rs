@@ -85,7 +85,7 @@ async fn run(arguments: Arguments) -> ExitCode {
     };
     match arguments.command {
         None | Some(Command::Serve) => serve::run(config).await,
-        Some(Command::Check) => check::run(&config).await,
+        Some(Command::Check) => check::run(&config),
         Some(Command::Execute(prompt)) => execute::run(&config, prompt).await,
     }
 }

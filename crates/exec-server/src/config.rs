@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 pub use self::environment::Environment;
 pub(crate) use self::environment::OLLAMA;
 pub use self::pipeline::{Guard, PipelineConfig};
-pub(crate) use self::providers::transport_problem;
 pub use self::providers::{AnthropicConfig, FallbackConfig, OpenAiConfig, ProviderConfig, TransportLimits};
+pub(crate) use self::providers::{transport_problem, with_defaults};
 use self::read::Reader;
 pub use self::server::{LimitsConfig, ServerConfig};
 

@@ -49,9 +49,8 @@ impl Engine {
             models.into_iter().map(|model| self.router.reachable(name, &model)).collect::<Vec<_>>()
         });
         let mut models = join_all(lists).await.concat();
-        models.sort_by(|a, b| {
-            (&a.provider != &self.router.default, &a.id).cmp(&(&b.provider != &self.router.default, &b.id))
-        });
+        // Those of the default provider first, then by name.
+        models.sort_by_cached_key(|model| (model.provider != self.router.default, model.id.clone()));
         models
     }
 }

@@ -1,5 +1,6 @@
 //! What is answered where. Handlers are thin: they read, call the engine, and write.
 
+mod body;
 mod execution;
 mod guard;
 mod health;
@@ -33,6 +34,8 @@ pub struct App {
     pub drain: Drain,
     /// The native format, with the limits of its documents.
     pub native: NativeFront,
+    /// The most calls of providers one execution may make.
+    pub attempts: u32,
     events: Events,
 }
 
@@ -53,6 +56,7 @@ impl App {
             settings: config.server.clone(),
             drain: Drain::default(),
             native: NativeFront::new(config.limits),
+            attempts: config.limits.attempts,
             events: Events(Arc::new(TracingSink)),
         }
     }

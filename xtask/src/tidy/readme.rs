@@ -11,7 +11,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     for (path, text) in wanted(tree) {
         match tree.get(&path) {
             None => {
-                problems.push(Problem::new(&path, 1, "the file is missing: cargo xtask tidy --fix writes it"))
+                problems.push(Problem::new(
+                    &path,
+                    1,
+                    "the file is missing: cargo xtask tidy --fix writes it",
+                ));
             }
             Some(there) if there == text => {}
             Some(there) => {

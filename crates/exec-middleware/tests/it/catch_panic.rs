@@ -1,3 +1,5 @@
+//! A panic below is an error above.
+
 use exec_core::testing::{Answer, Script};
 use exec_core::{Chunk, Context, ErrorKind, Executor};
 use exec_middleware::CatchPanic;

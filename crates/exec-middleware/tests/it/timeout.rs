@@ -1,3 +1,5 @@
+//! Each of the four limits ends what it should and nothing else.
+
 use std::time::Duration;
 
 use exec_core::testing::{Answer, Script};

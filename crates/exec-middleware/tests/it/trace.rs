@@ -1,3 +1,5 @@
+//! The life of a call is told once, whatever happens.
+
 use std::sync::Arc;
 
 use exec_core::testing::{Answer, Recorder, Script};

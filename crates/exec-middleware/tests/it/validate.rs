@@ -1,3 +1,5 @@
+//! What cannot work is refused, with everything that is wrong.
+
 use exec_core::chat::{Part, ToolCall};
 use exec_core::testing::{Answer, Script};
 use exec_core::{Chat, Context, Executor, FieldError, Message, Operation, Request, Role};

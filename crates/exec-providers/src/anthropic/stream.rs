@@ -38,8 +38,14 @@ pub(super) struct Stream {
     stop_sequence: Option<String>,
     id: Option<Arc<str>>,
     model: Option<Arc<str>>,
+    /// Events from the one that says why the answer ends: forwarded once it really has ended, so that an answer that was
+    /// cut right before its end never looks complete.
+    held: VecDeque<Chunk>,
     ended: bool,
 }
+
+/// The most events that are held; there should be one.
+const MAX_HELD: usize = 64;
 
 impl Stream {
     /// `verbatim` keeps every event as it came, besides what it means.
@@ -53,6 +59,7 @@ impl Stream {
             stop_sequence: None,
             id: None,
             model: None,
+            held: VecDeque::new(),
             ended: false,
         }
     }
@@ -102,6 +109,13 @@ impl Stream {
         }
     }
 
+    fn forward(&mut self, event: Chunk, out: &mut VecDeque<Chunk>) {
+        self.held.push_back(event);
+        if self.stop_reason.is_none() || self.ended || self.held.len() > MAX_HELD {
+            out.append(&mut self.held);
+        }
+    }
+
     fn summary(&mut self) -> Summary {
         Summary {
             finish: usage::finish(self.stop_reason.as_deref()),
@@ -132,7 +146,8 @@ impl Decode for Stream {
         if self.verbatim {
             let name =
                 Some(Bytes::from(if event.name().is_empty() { kind } else { event.name().to_owned() }));
-            out.push_back(Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means }));
+            let event = Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means });
+            self.forward(event, out);
         } else {
             out.extend(means);
         }

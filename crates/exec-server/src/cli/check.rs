@@ -7,7 +7,7 @@ use super::refused;
 use crate::assemble;
 use crate::config::Config;
 
-pub(super) async fn run(config: &Config) -> ExitCode {
+pub(super) fn run(config: &Config) -> ExitCode {
     let engine = match assemble::engine(config) {
         Ok(engine) => engine,
         Err(error) => return refused(&error),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use exec_middleware::TimeoutConfig;
 use exec_providers::ModelMap;
@@ -89,6 +90,18 @@ pub struct TransportLimits {
     pub ca_file: Option<PathBuf>,
 }
 
+/// The limits of each try at a provider that is reached over HTTP, where its own are not set. Without any, a provider
+/// that is silent would be waited for as long as the execution may take.
+pub(crate) fn with_defaults(limits: TimeoutConfig) -> TimeoutConfig {
+    let or = |limit: Option<Duration>, seconds| limit.or(Some(Duration::from_secs(seconds)));
+    TimeoutConfig {
+        connect: or(limits.connect, 5),
+        first_chunk: or(limits.first_chunk, 120),
+        idle: or(limits.idle, 120),
+        total: limits.total,
+    }
+}
+
 impl OpenAiConfig {
     /// Where it is reached.
     pub(crate) fn transport(&self) -> TransportConfig {
@@ -145,12 +158,9 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
         reader.problem(path, "must be a table with a `type`");
         return None;
     };
-    let kind = match table.remove("type") {
-        Some(Value::String(kind)) => kind,
-        _ => {
-            reader.problem(format!("{path}.type"), format!("say what it is: {TYPES}"));
-            return None;
-        }
+    let Some(Value::String(kind)) = table.remove("type") else {
+        reader.problem(format!("{path}.type"), format!("say what it is: {TYPES}"));
+        return None;
     };
     Some(match kind.as_str() {
         "openai" => ProviderConfig::OpenAi(rest(table, path, reader)),

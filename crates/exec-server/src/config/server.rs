@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use exec_core::Budget;
 use serde::Deserialize;
 
 use super::read::Reader;
@@ -78,19 +79,27 @@ impl ServerConfig {
     }
 }
 
-/// `[limits]`: what a request of the native API may ask for.
+/// `[limits]`: what one execution may ask for and use.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// The most characters of a prompt.
+    /// The most characters of a prompt of the native API.
     pub prompt_chars: usize,
-    /// The largest `maxTokens`.
+    /// The largest `maxTokens` of the native API.
     pub max_tokens: u64,
+    /// The most calls of providers one execution may make, whatever falls back inside it.
+    pub attempts: u32,
+}
+
+impl LimitsConfig {
+    /// What holds when nothing is set.
+    pub(crate) const DEFAULT: Self =
+        Self { prompt_chars: 10_000, max_tokens: 8_000, attempts: Budget::DEFAULT_ATTEMPTS };
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { prompt_chars: 10_000, max_tokens: 8_000 }
+        Self::DEFAULT
     }
 }
 
@@ -101,6 +110,9 @@ impl LimitsConfig {
         }
         if self.max_tokens == 0 {
             reader.problem("limits.max_tokens", "must be at least 1");
+        }
+        if self.attempts == 0 {
+            reader.problem("limits.attempts", "must be at least 1");
         }
     }
 }

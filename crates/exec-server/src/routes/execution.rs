@@ -7,18 +7,16 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
-use exec_core::{Context, Error, ErrorKind, Executor, Options, Request, Result};
+use exec_core::{Budget, Context, Error, Executor, Options, Request, Result};
 use exec_providers::anthropic::AnthropicFront;
 use exec_providers::format::{Front, Reply};
 use exec_providers::openai::OpenAiFront;
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::BodyExt;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-use super::{App, RequestId, stopping};
+use super::{App, RequestId, body, stopping};
 use crate::shutdown::InFlight;
 use crate::wire::sse::{EventBody, Life, MakeRenderer};
 use crate::wire::{Dialect, EMBEDDINGS, error};
@@ -72,42 +70,13 @@ async fn execute(call: Call, front: Arc<dyn Front>, dialect: Dialect) -> Respons
 }
 
 async fn read(app: &App, front: &dyn Front, headers: &HeaderMap, body: Body) -> Result<Request> {
-    let limit = app.settings.max_body_bytes;
-    let body =
-        timeout(app.settings.body_timeout, whole_body(headers, body, limit)).await.unwrap_or_else(|_| {
-            let message = format!("the body did not come within {:?}", app.settings.body_timeout);
-            Err(Error::new(ErrorKind::InvalidRequest, message).with_code("body_timeout"))
-        })?;
+    let body = body::whole(headers, body, &app.settings).await?;
     let mut request = front.read(&body)?;
     let options = with_headers(&request.options, headers);
     if let Some(options) = options {
         request.options = Arc::new(options);
     }
     Ok(request)
-}
-
-/// The body in one piece. Its memory is taken once when its length is announced.
-async fn whole_body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes> {
-    let too_large = || {
-        let message =
-            format!("the body is larger than {limit} bytes; the operator can raise server.max_body_bytes");
-        Error::new(ErrorKind::TooLarge, message).with_code("body_too_large")
-    };
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let mut whole = BytesMut::with_capacity(announced.unwrap_or_default());
-    while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|_| Error::new(ErrorKind::InvalidRequest, "the body broke off").with_code("body_cut"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > limit {
-            return Err(too_large());
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
 }
 
 /// What the caller's headers say of how it is to be done; `None` when they say nothing.
@@ -139,6 +108,7 @@ impl Execution {
     fn new(app: &App, front: Arc<dyn Front>, dialect: Dialect, id: Arc<str>, request: &Request) -> Self {
         let context = Context::new(id.clone())
             .with_events(app.events.0.clone())
+            .with_budget(Arc::new(Budget::new(app.attempts, None)))
             .with_cancel(app.drain.over())
             .with_timeout(app.settings.timeout);
         let reply = Reply {

@@ -1,11 +1,13 @@
 //! The door: request identifiers, limits on headers, and answers for what is not there, in the caller's format.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use exec_core::{Error, ErrorKind};
+use futures_util::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use uuid::Uuid;
@@ -43,7 +45,9 @@ pub(super) async fn door(State(app): State<Arc<App>>, mut request: Request, next
         Some(error) => {
             error::answer_with(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &error, dialect, &id.0)
         }
-        None => next.run(request).await,
+        None => {
+            AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| broken(dialect, &id))
+        }
     };
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         // The name Anthropic's SDKs look for.
@@ -56,6 +60,14 @@ pub(super) async fn door(State(app): State<Arc<App>>, mut request: Request, next
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The pipeline contains panics of providers and guards; this is for our own, so that a caller is always answered. The
+/// panic's words were written to stderr when it happened.
+fn broken(dialect: Dialect, id: &RequestId) -> Response {
+    let message = "something broke inside; the log says what, under the id of this request";
+    tracing::error!(id = %id.0, "a handler panicked");
+    error::answer(&Error::new(ErrorKind::Internal, message).with_code("panic"), dialect, &id.0)
 }
 
 fn too_many_headers(headers: &HeaderMap) -> Option<Error> {

@@ -26,7 +26,7 @@ pub struct NativeFront {
 
 impl NativeFront {
     /// For errors, which no limit changes.
-    pub(crate) const ERRORS: Self = Self { limits: LimitsConfig { prompt_chars: 0, max_tokens: 0 } };
+    pub(crate) const ERRORS: Self = Self { limits: LimitsConfig::DEFAULT };
 
     /// A front that lets through what `limits` allow.
     #[must_use]

@@ -117,6 +117,13 @@ async fn a_body_too_large_is_a_413_whether_its_length_is_announced_or_not() {
 }
 
 #[tokio::test]
+async fn a_caller_that_sends_all_of_a_body_too_large_still_hears_why() {
+    let house = House::with(|config| config["server"]["max_body_bytes"] = (4 << 20).into()).await;
+    let answer = house.client.post_with(DOORS[0], "", &vec![b' '; 6 << 20]).await;
+    assert_eq!((answer.status, error(DOORS[0], &answer).1.as_str()), (413, "body_too_large"));
+}
+
+#[tokio::test]
 async fn another_method_is_a_405_that_says_which_ones_there_are() {
     let house = House::new().await;
     for path in DOORS {

@@ -2,6 +2,7 @@
 
 use exec_server::shutdown::Drain;
 use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
 use xtask::upstream::text;
 
 use crate::support::{House, chat, execution, message, read_until};
@@ -62,11 +63,11 @@ async fn what_takes_longer_than_the_grace_ends_with_an_error_its_caller_sees() {
 async fn a_call_that_is_not_streamed_is_told_too() {
     let mut house = House::with(|config| config["server"]["grace"] = "50ms".into()).await;
     let client = house.client;
-    let call =
-        tokio::spawn(async move { client.post("/v1/chat/completions", &chat("fault:hang", false)).await });
+    let mut calls = JoinSet::new();
+    calls.spawn(async move { client.post("/v1/chat/completions", &chat("fault:hang", false)).await });
     house.upstream.wait_for(|stats| stats.in_flight == 1, crate::support::PATIENCE).await.unwrap();
     stop(&house.drain);
-    let answer = call.await.unwrap();
+    let answer = calls.join_next().await.unwrap().unwrap();
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(stopped(&mut house).await, 1);
 }

@@ -1,6 +1,6 @@
 //! The whole house: a real server, a real client over TCP, and an upstream that fails as it is told.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod cancellation;
@@ -11,6 +11,7 @@ mod fallback;
 mod keep_alive;
 mod openapi;
 mod process;
+mod quirks;
 mod secrets;
 mod support;
 mod truncation;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use exec_server::{Config, Environment, Server, assemble};
 use serde_json::json;
+use tokio::task::JoinSet;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{Client, chat, message};
@@ -63,7 +64,8 @@ async fn in_no_answer_and_no_log_whatever_fails() {
     let config = Config::from_tree(tree(&upstream.url()), &Environment::default()).unwrap();
     let server = Server::bind(&config).await.unwrap();
     let client = Client::new(server.address());
-    tokio::spawn(async move { server.run(std::future::pending()).await });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { server.run(std::future::pending()).await });
 
     let headers = format!("authorization: Bearer {0}\r\nx-api-key: {0}\r\ncookie: {0}\r\n", CANARIES[2]);
     for fault in [

@@ -65,6 +65,33 @@ async fn a_body_ended_properly_without_its_end_anthropic() {
     cut_everywhere("cut-clean", "claude").await;
 }
 
+/// Cut at every byte of the body: complete answers say so, and nothing else does.
+#[tokio::test]
+async fn a_connection_closed_after_any_byte() {
+    let house = House::new().await;
+    for (provider, path, ends) in [
+        ("up", "/v1/chat/completions", ["[DONE]", "\"stop\""]),
+        ("claude", "/v1/messages", ["message_stop", "end_turn"]),
+    ] {
+        let ask = |spec: &str| {
+            let model = format!("{provider}/fault:{spec}");
+            if provider == "up" { chat(&model, true) } else { message(&model, true) }
+        };
+        let whole = house.client.post(path, &ask("tokens=3")).await.body.len();
+        for n in 0..whole {
+            let answer = house.client.post(path, &ask(&format!("tokens=3,cut-bytes={n}"))).await;
+            let failed =
+                answer.status != 200 || answer.events().pop().is_some_and(|last| last.contains("\"error\""));
+            assert!(failed, "cut after {n} of {whole}: {answer:?}");
+            assert!(
+                !ends.iter().any(|end| answer.body.contains(end)),
+                "cut after {n} of {whole}: {}",
+                answer.body
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_connection_reset_after_any_token() {
     // A reset may throw away what was sent before it, so only the end can be told.

@@ -78,14 +78,14 @@ pub(crate) async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     let reading = async {
-        while !String::from_utf8_lossy(&seen).contains(text) {
+        while !seen.windows(text.len()).any(|part| part == text.as_bytes()) {
             let read = stream.read(&mut buffer).await.unwrap();
-            assert!(read > 0, "closed before {text:?}: {}", String::from_utf8_lossy(&seen));
+            assert!(read > 0, "closed before {text:?}: {:?}", String::from_utf8(seen.clone()));
             seen.extend_from_slice(&buffer[..read]);
         }
     };
     timeout(PATIENCE, reading).await.unwrap();
-    String::from_utf8_lossy(&seen).into_owned()
+    String::from_utf8(seen).unwrap()
 }
 
 impl Answer {
