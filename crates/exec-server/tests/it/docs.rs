@@ -1,7 +1,5 @@
 //! The documents against the code: every block of configuration can be used, and every setting is described.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -281,5 +279,44 @@ async fn the_first_requests_are_answered_without_any_configuration() {
         let answer = client.post(&path, &body).await;
         assert_eq!(answer.status, 200, "{path} {body}: {answer:?}");
         assert!(answer.body.contains("[simulator]"), "{answer:?}");
+    }
+}
+
+/// What a table under the heading that ends with `title` gives as defaults, where it gives values.
+fn defaults(title: &str) -> Map<String, Value> {
+    let mut defaults = Map::new();
+    for row in section(title).lines().filter_map(|line| line.strip_prefix("| `")) {
+        let columns: Vec<&str> = row.split(" | ").collect();
+        let name = columns[0].trim_end_matches('`');
+        let Some(literal) = columns[2].strip_prefix('`').and_then(|rest| rest.split('`').next()) else {
+            continue;
+        };
+        let mut table: Value = toml::from_str(&format!("value = {literal}")).unwrap();
+        defaults.insert(name.to_owned(), table["value"].take());
+    }
+    assert!(defaults.len() >= 2, "{title}: {defaults:?}");
+    defaults
+}
+
+#[test]
+fn the_defaults_are_what_the_document_says() {
+    let simulator = |settings: Value| {
+        let mut provider = settings;
+        provider["type"] = "simulator".into();
+        json!({"providers": {"p": provider}})
+    };
+    let with = |mut tree: Value| {
+        tree.as_object_mut().unwrap().entry("providers").or_insert(json!({"p": {"type": "simulator"}}));
+        format!("{:#?}", Config::from_tree(tree, &Environment::default()).unwrap())
+    };
+    let without = with(json!({}));
+    for tree in [
+        json!({"server": defaults("`[server]`")}),
+        json!({"limits": defaults("`[limits]`")}),
+        simulator(defaults("`type = \"simulator\"`").into()),
+        simulator(json!({"latency": defaults("`latency`")})),
+        simulator(json!({"price": defaults("`price`")})),
+    ] {
+        assert_eq!(with(tree.clone()), without, "{tree}");
     }
 }
