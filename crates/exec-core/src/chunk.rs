@@ -4,7 +4,6 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
 use crate::{Cost, Error, ErrorKind, Extra, Raw, Result, Wire};
@@ -176,10 +175,9 @@ impl Output {
         output
     }
 
-    /// An answer of one value.
-    #[must_use]
-    pub fn value_of(value: Value) -> Self {
-        Self { data: vec![value.into()], ..Self::default() }
+    /// An answer of values.
+    pub fn values_of(values: impl IntoIterator<Item = Raw>) -> Self {
+        Self { data: values.into_iter().collect(), ..Self::default() }
     }
 
     /// Adds a part at the end. Words are joined to words, thinking to thinking; an empty text adds nothing.

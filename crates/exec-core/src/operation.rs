@@ -24,9 +24,10 @@ enum Name {
 impl Operation {
     /// A conversation with a model; the input is a [`Chat`](crate::Chat).
     pub const CHAT: Self = Self::known("chat");
-    /// Vectors for texts; the input is `{"input": …, "dimensions"?, "encoding_format"?}`.
+    /// Vectors for texts; the input is `{"input": …, "dimensions"?, "encoding_format"?}`. The output's data is one value
+    /// for each text: a list of numbers, or their bytes in base64 when the format asked for is that.
     pub const EMBED: Self = Self::known("embed");
-    /// The models a provider offers; no input.
+    /// The models a provider offers; no input. The output's data is one name each.
     pub const MODELS: Self = Self::known("models.list");
 
     /// An operation whose name is known at compile time.

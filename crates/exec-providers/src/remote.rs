@@ -137,8 +137,7 @@ impl<F: Format> Remote<F> {
 
     async fn list(&self, context: &Context) -> Result<Output> {
         let models = self.fetch_models(context).await?;
-        let names: Vec<&str> = models.iter().map(AsRef::as_ref).collect();
-        Ok(Output::value_of(serde_json::json!(names)))
+        Ok(Output::values_of(models.iter().map(|name| serde_json::json!(&**name).into())))
     }
 
     async fn fetch_models(&self, context: &Context) -> Result<Vec<Arc<str>>> {
@@ -204,7 +203,21 @@ pub(crate) fn transport_failed(error: TransportError) -> Error {
         T::Protocol => (ErrorKind::Upstream, "bad_http", Remedy::Elsewhere),
         _ => (ErrorKind::Internal, "bad_request", Remedy::Stop),
     };
-    let message = format!("the provider could not be asked: {error}");
+    let message = format!("the provider could not be asked: {}", with_causes(&error));
     let unsent = error.unsent();
     Error::new(kind, message).with_code(code).with_remedy(remedy).with_unsent(unsent).with_source(error)
+}
+
+/// The error and what caused it, down to the operating system's words. None of them holds a secret.
+fn with_causes(error: &TransportError) -> String {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !message.ends_with(&words) {
+            message = format!("{message}: {words}");
+        }
+        cause = error.source();
+    }
+    message
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use exec_core::{Pipeline, Provider};
-use exec_middleware::{CatchPanic, Timeout, Trace, Validate};
+use exec_middleware::{CatchPanic, Timeout, TimeoutConfig, Trace, Validate};
 use exec_providers::anthropic::Anthropic;
 use exec_providers::http::TransportConfig;
 use exec_providers::openai::OpenAi;
@@ -94,9 +94,10 @@ fn openai(name: &str, config: &OpenAiConfig) -> Made {
     if let Some(project) = &config.project {
         format = format.with_project(project);
     }
-    let endpoint = endpoint(config.transport(), &config.models, config.default_model.as_deref());
+    let limits = with_defaults(config.timeout);
+    let endpoint = endpoint(config.transport(), limits, &config.models, config.default_model.as_deref());
     let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
-    Ok(Guarded::timed(provider, with_defaults(config.timeout)))
+    Ok(Guarded::timed(provider, limits))
 }
 
 fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
@@ -107,11 +108,18 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     if let Some(max_tokens) = config.max_tokens {
         format = format.with_default_max_tokens(max_tokens);
     }
-    let endpoint = endpoint(config.transport(), &config.models, config.default_model.as_deref());
+    let limits = with_defaults(config.timeout);
+    let endpoint = endpoint(config.transport(), limits, &config.models, config.default_model.as_deref());
     let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
-    Ok(Guarded::timed(provider, with_defaults(config.timeout)))
+    Ok(Guarded::timed(provider, limits))
 }
 
-fn endpoint(transport: TransportConfig, models: &ModelMap, default_model: Option<&str>) -> Endpoint {
+fn endpoint(
+    mut transport: TransportConfig,
+    limits: TimeoutConfig,
+    models: &ModelMap,
+    default_model: Option<&str>,
+) -> Endpoint {
+    transport.connect = limits.connect.unwrap_or(transport.connect);
     Endpoint { transport, models: models.clone(), default_model: default_model.map(Into::into) }
 }

@@ -4,14 +4,13 @@ mod check;
 mod execute;
 mod serve;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{Config, ConfigError, Environment, Problem};
 
 /// Exit codes: 0 done, 1 failed while running, 2 told something that cannot work, 130 interrupted.
 const FAILED: u8 = 1;
@@ -23,15 +22,15 @@ const INTERRUPTED: u8 = 130;
 #[command(name = "exec-server", version, max_term_width = 80)]
 struct Arguments {
     /// The configuration: a .toml, .yaml, .yml or .json file. Without one: the simulator, and a provider for every
-    /// API key in the environment
+    /// API key or address in the environment
     #[arg(long, env = "EXEC_CONFIG", value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
+    config: Option<String>,
     /// Where to accept requests; port 0 picks a free one
     #[arg(long, env = "EXEC_LISTEN", value_name = "ADDR", global = true)]
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
     /// Where the server keeps what it stores
     #[arg(long, env = "EXEC_DATA_DIR", value_name = "DIR", global = true)]
-    data_dir: Option<PathBuf>,
+    data_dir: Option<String>,
     /// What to log, to stderr: error, warn, info, debug, trace, or a list such as info,exec::event=debug
     #[arg(long, env = "EXEC_LOG", value_name = "FILTER", default_value = "info", global = true)]
     log: String,
@@ -69,7 +68,8 @@ pub fn main() -> ExitCode {
 fn prepare(arguments: &Arguments) -> Result<tokio::runtime::Runtime, String> {
     // Two TLS back ends in one process are a panic at the first connection: this one is chosen before any.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let filter = EnvFilter::try_new(&arguments.log).map_err(|error| format!("--log: {error}"))?;
+    let log = if arguments.log.is_empty() { "info" } else { &arguments.log };
+    let filter = EnvFilter::try_new(log).map_err(|error| format!("--log: {error}"))?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
     tokio::runtime::Builder::new_multi_thread()
@@ -92,17 +92,27 @@ async fn run(arguments: Arguments) -> ExitCode {
 
 async fn load(arguments: &Arguments) -> Result<Config, ConfigError> {
     let environment = Environment::of_process();
-    let mut config = match &arguments.config {
-        Some(path) => Config::load(path, &environment)?,
+    let mut config = match given(arguments.config.as_ref()) {
+        Some(path) => Config::load(Path::new(path), &environment)?,
         None => Config::from_environment(&environment, ollama_answers().await)?,
     };
-    if let Some(listen) = arguments.listen {
-        config.server.listen = listen;
+    if let Some(listen) = given(arguments.listen.as_ref()) {
+        config.server.listen = listen.parse().map_err(|_| not_an_address(listen))?;
     }
-    if let Some(data_dir) = &arguments.data_dir {
-        config.server.data_dir = Some(data_dir.clone());
+    if let Some(data_dir) = given(arguments.data_dir.as_ref()) {
+        config.server.data_dir = Some(data_dir.into());
     }
     Ok(config)
+}
+
+/// What was given. A variable that is set and empty counts as not set, because that is how many deployments say no.
+fn given(value: Option<&String>) -> Option<&str> {
+    value.map(String::as_str).filter(|value| !value.is_empty())
+}
+
+fn not_an_address(text: &str) -> ConfigError {
+    let message = format!("`{text}` is no address with a port, such as 127.0.0.1:8080");
+    ConfigError(vec![Problem::new("--listen", message)])
 }
 
 /// Whether something listens where an Ollama usually does. On this machine, so a moment is enough.
@@ -113,9 +123,11 @@ async fn ollama_answers() -> bool {
 }
 
 fn refused(error: &ConfigError) -> ExitCode {
-    let count = error.0.len();
-    let things = if count == 1 { "one problem" } else { "problems" };
-    unusable(&format!("the configuration cannot be used ({count} {things}):\n{error}"))
+    let problems = match error.0.len() {
+        1 => "one problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    unusable(&format!("the configuration cannot be used ({problems}):\n{error}"))
 }
 
 fn unusable(message: &str) -> ExitCode {

@@ -91,7 +91,7 @@ impl Config {
         let mut reader = Reader::default();
         interpolate::replace(&mut tree, environment, &mut reader);
         let Value::Object(mut sections) = tree else {
-            reader.problem("", "must be a table of sections: [server], [providers.NAME] …");
+            reader.problem("the file", "must be a table of sections: [server], [providers.NAME] …");
             return Err(reader.into_error());
         };
         let config = Self {
@@ -157,11 +157,19 @@ fn take_table(sections: &mut Map<String, Value>, name: &str, reader: &mut Reader
 fn parse(path: &Path, text: &str) -> Result<Value, String> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     match ending.as_str() {
-        "toml" => toml::from_str(text).map_err(|error| format!("is not TOML: {}", error.message())),
+        "toml" => toml::from_str(text).map_err(|error| not_toml(text, &error)),
         "yaml" | "yml" => serde_saphyr::from_str(text).map_err(|error| format!("is not YAML: {error}")),
         "json" => serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}")),
         _ => Err("must end in .toml, .yaml, .yml or .json, which says how it is read".to_owned()),
     }
+}
+
+/// Says where, and not what stands there: it may be a secret.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("is not TOML: line {line}, column {column}: {}", error.message())
 }
 
 #[cfg(test)]
@@ -243,6 +251,7 @@ mod tests {
         assert_eq!(trees[0], trees[1]);
         assert_eq!(trees[1], trees[2]);
         assert!(parse(Path::new("a.ini"), "").unwrap_err().contains(".toml"));
+        assert!(parse(Path::new("a.toml"), "a = 1\nb = = 2").unwrap_err().contains("line 2, column 5"));
     }
 
     #[test]
@@ -293,5 +302,6 @@ mod tests {
             ("anthropic gemini ollama openai simulator".to_owned(), "openai".to_owned())
         );
         assert_eq!(names(&[("OPENAI_API_KEY", "")], true).1, "ollama");
+        assert_eq!(names(&[("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")], false).1, "openai");
     }
 }

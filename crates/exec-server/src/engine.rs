@@ -87,9 +87,7 @@ async fn models_of(provider: &dyn Provider, context: &Context) -> Vec<Arc<str>> 
     let list = context.bound(async { provider.execute(request, &context).await?.collect().await }).await;
     match list {
         Ok(output) => {
-            let names: Vec<String> =
-                output.data.first().and_then(|names| names.read().ok()).unwrap_or_default();
-            names.into_iter().map(Into::into).collect()
+            output.data.iter().filter_map(|name| Some(name.read::<String>().ok()?.into())).collect()
         }
         Err(error) => {
             tracing::warn!(provider = provider.name(), kind = %error.kind(), "the models could not be listed");

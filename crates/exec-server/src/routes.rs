@@ -8,13 +8,12 @@ mod models;
 mod openapi;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use exec_core::{Error, ErrorKind, EventSink, TracingSink};
+use exec_core::{EventSink, TracingSink};
 
 use crate::config::{Config, ServerConfig};
 use crate::engine::Engine;
@@ -73,9 +72,6 @@ impl App {
 const MAX_HEADERS: usize = 100;
 const MAX_HEADER_BYTES: usize = 32 << 10;
 
-/// How long whoever comes while the server stops should wait before asking its successor.
-const COME_BACK: Duration = Duration::from_secs(1);
-
 /// The router.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -94,11 +90,4 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(app.clone(), guard::door))
         .with_state(app)
-}
-
-/// What whoever comes while the server stops is told.
-fn stopping() -> Error {
-    Error::new(ErrorKind::Unavailable, "the server is stopping: ask again, its successor will answer")
-        .with_code("shutting_down")
-        .with_retry_after(COME_BACK)
 }

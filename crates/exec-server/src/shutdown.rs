@@ -3,8 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use exec_core::{Error, ErrorKind};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// How long whoever is sent away should wait before asking our successor.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// What callers are told who come while the server stops, or whose execution outlasts its grace.
+pub(crate) fn stopping() -> Error {
+    Error::new(ErrorKind::Unavailable, "the server is stopping: ask again, its successor will answer")
+        .with_code("shutting_down")
+        .with_retry_after(COME_BACK)
+}
+
+/// `error` as the caller is told it. Executions are cancelled from above by nothing but the end of the server.
+pub(crate) fn explained(error: Error) -> Error {
+    if error.kind() == ErrorKind::Cancelled { stopping() } else { error }
+}
 
 /// Counts the executions under way and knows whether new ones may begin.
 #[derive(Clone, Debug, Default)]

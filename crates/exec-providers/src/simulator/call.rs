@@ -93,15 +93,12 @@ impl<'a> Call<'a> {
         Ok(match &self.subject {
             Subject::Chat(chat) => self.chat(chat),
             Subject::Embed(embed) => {
-                let tokens = self.input_tokens();
-                let value = embed.answer(self.config.seed, &self.model, tokens)?;
-                Answer { pieces: vec![Chunk::Data(value)], summary: self.summary(0) }
+                let vectors = embed.vectors(self.config.seed)?;
+                Answer { pieces: vectors.into_iter().map(Chunk::Data).collect(), summary: self.summary(0) }
             }
             Subject::Models => {
-                let model =
-                    |id: &String| json!({"id": id, "object": "model", "created": 0, "owned_by": SIMULATOR});
-                let list = json!({"object": "list", "data": self.config.models.iter().map(model).collect::<Vec<_>>()});
-                Answer { pieces: vec![Chunk::Data(list.into())], summary: self.summary(0) }
+                let names = self.config.models.iter().map(|name| Chunk::Data(json!(name).into()));
+                Answer { pieces: names.collect(), summary: self.summary(0) }
             }
         })
     }

@@ -1,4 +1,4 @@
-//! Vectors for texts, in the shape of the OpenAI embeddings answer.
+//! Vectors for texts.
 //!
 //! A vector is the sum of one random direction for each word, made one long (feature hashing: Weinberger and others,
 //! ICML 2009). So equal texts have equal vectors, texts that share words are near each other, and others are not.
@@ -62,35 +62,17 @@ impl Embed {
         self.texts.iter().map(String::len).sum()
     }
 
-    /// The answer: a pure function of what is asked and `seed`. It is written straight to text, because as values the
-    /// largest one would take some hundred megabytes.
-    pub(super) fn answer(&self, seed: u64, model: &str, tokens: u64) -> Result<Raw> {
-        let item = |(index, text): (usize, &String)| {
+    /// A vector for each text: a pure function of what is asked and `seed`. They are written straight to text, because
+    /// as values the largest answer would take some hundred megabytes.
+    pub(super) fn vectors(&self, seed: u64) -> Result<Vec<Raw>> {
+        let written = |text: &String| {
             let vector = vector(seed, text, self.dimensions);
-            let embedding = if self.base64 { Vector::Base64(base64(&vector)) } else { Vector::Float(vector) };
-            Item { object: "embedding", index, embedding }
+            let vector = if self.base64 { Vector::Base64(base64(&vector)) } else { Vector::Float(vector) };
+            let json = serde_json::to_vec(&vector).and_then(|json| Raw::parse(&json.into()));
+            json.map_err(|e| Error::new(ErrorKind::Internal, "a vector could not be written").with_source(e))
         };
-        let data = self.texts.iter().enumerate().map(item).collect();
-        let usage = Used { prompt_tokens: tokens, total_tokens: tokens };
-        let text = serde_json::to_vec(&List { object: "list", data, model, usage });
-        let raw = text.and_then(|text| Raw::parse(&text.into()));
-        raw.map_err(|e| Error::new(ErrorKind::Internal, "the vectors could not be written").with_source(e))
+        self.texts.iter().map(written).collect()
     }
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    object: &'static str,
-    data: Vec<Item>,
-    model: &'a str,
-    usage: Used,
-}
-
-#[derive(Serialize)]
-struct Item {
-    object: &'static str,
-    index: usize,
-    embedding: Vector,
 }
 
 #[derive(Serialize)]
@@ -98,12 +80,6 @@ struct Item {
 enum Vector {
     Float(Vec<f32>),
     Base64(String),
-}
-
-#[derive(Serialize)]
-struct Used {
-    prompt_tokens: u64,
-    total_tokens: u64,
 }
 
 fn base64(vector: &[f32]) -> String {
@@ -177,8 +153,8 @@ mod tests {
     use super::*;
 
     fn vectors(input: &Value) -> Vec<Vec<f32>> {
-        let answer = Embed::read(input).unwrap().answer(7, "simulator", 3).unwrap().to_value();
-        answer["data"].as_array().unwrap().iter().map(|item| read(&item["embedding"])).collect()
+        let vectors = Embed::read(input).unwrap().vectors(7).unwrap();
+        vectors.iter().map(|vector| read(&vector.to_value())).collect()
     }
 
     fn read(embedding: &Value) -> Vec<f32> {

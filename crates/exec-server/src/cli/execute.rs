@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use exec_core::{Chat, Chunk, Context, Error, Executor, Options, Request, Result, Summary};
+use exec_core::{Budget, Chat, Chunk, Context, Error, Executor, Options, Request, Result, Summary};
 use futures_util::StreamExt;
 use uuid::Uuid;
 
-use super::{FAILED, INTERRUPTED, refused, tell};
+use super::{FAILED, INTERRUPTED, refused, tell, unusable};
 use crate::assemble;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -34,12 +34,16 @@ pub(super) struct Prompt {
 }
 
 pub(super) async fn run(config: &Config, prompt: Prompt) -> ExitCode {
+    if prompt.prompt.is_empty() {
+        return unusable("the prompt is empty");
+    }
     let engine = match assemble::engine(config) {
         Ok(engine) => engine,
         Err(error) => return refused(&error),
     };
-    let context =
-        Context::new(format!("cli_{}", Uuid::now_v7().simple())).with_timeout(config.server.timeout);
+    let context = Context::new(format!("cli_{}", Uuid::now_v7().simple()))
+        .with_timeout(config.server.timeout)
+        .with_budget(Arc::new(Budget::new(config.limits.attempts, None)));
     // Whichever is first drops the other: an interrupt drops the answer, which closes the connection upstream.
     tokio::select! {
         answer = context.bound(answer(&engine, prompt.into(), &context)) => match answer {

@@ -36,13 +36,20 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// A provider that is there when its key is.
+/// A provider that is there when its key or its address is.
 struct Known {
     name: &'static str,
     kind: &'static str,
     key: &'static str,
     base_url: (&'static str, &'static str),
     model: &'static str,
+}
+
+impl Known {
+    /// A key is enough, and so is an address: a server of one's own often asks for no key.
+    fn is_wanted(&self, environment: &Environment) -> bool {
+        environment.get(self.key).or_else(|| environment.get(self.base_url.0)).is_some()
+    }
 }
 
 /// In the order in which they become the default.
@@ -83,14 +90,16 @@ pub(super) fn defaults(environment: &Environment, ollama: bool) -> Value {
         providers.insert("ollama".into(), json!({"type": "openai", "base_url": base_url}));
         default = "ollama";
     }
-    for known in KNOWN.iter().rev().filter(|known| environment.get(known.key).is_some()) {
+    for known in KNOWN.iter().rev().filter(|known| known.is_wanted(environment)) {
         let (variable, standard) = known.base_url;
-        let provider = json!({
+        let mut provider = json!({
             "type": known.kind,
-            "api_key": format!("${{{}}}", known.key),
             "base_url": format!("${{{variable}:-{standard}}}"),
             "default_model": known.model,
         });
+        if environment.get(known.key).is_some() {
+            provider["api_key"] = format!("${{{}}}", known.key).into();
+        }
         providers.insert(known.name.into(), provider);
         default = known.name;
     }

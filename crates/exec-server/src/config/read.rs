@@ -6,6 +6,9 @@ use serde_path_to_error::{Path, Segment};
 
 use super::{ConfigError, Problem};
 
+/// No key is shorter.
+const MIN_SECRET_BYTES: usize = 6;
+
 /// Reads sections and collects what is wrong with them.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -31,9 +34,9 @@ impl Reader {
         self.settled.push(path.to_owned());
     }
 
-    /// Keeps `value` out of every message.
+    /// Keeps `value` out of every message. One too short to be a secret is not looked for: it may be part of any word.
     pub(super) fn keep_secret(&mut self, value: &str) {
-        if !value.is_empty() {
+        if value.len() >= MIN_SECRET_BYTES {
             self.secrets.push(value.to_owned());
         }
     }

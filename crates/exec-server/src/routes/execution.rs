@@ -16,8 +16,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 
-use super::{App, RequestId, body, stopping};
-use crate::shutdown::InFlight;
+use super::{App, RequestId, body};
+use crate::shutdown::{InFlight, explained, stopping};
 use crate::wire::sse::{EventBody, Life, MakeRenderer};
 use crate::wire::{Dialect, EMBEDDINGS, error};
 
@@ -140,7 +140,7 @@ impl Execution {
                 let body = verbatim.unwrap_or_else(|| self.front.answer(&output.unwrap_or_default(), &reply));
                 answered(Body::from(body), "application/json", &reply)
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(error),
         }
     }
 
@@ -160,7 +160,7 @@ impl Execution {
         let front = self.front.clone();
         let renderer: MakeRenderer = Box::new(move |reply| front.renderer(reply));
         let (reply, body) = match first {
-            Some(Err(error)) => return self.failed(&error),
+            Some(Err(error)) => return self.failed(error),
             Some(Ok(response)) => {
                 let reply = Reply { report: response.report.clone(), ..self.reply };
                 (reply.clone(), EventBody::streaming(response, reply, renderer, life))
@@ -173,8 +173,8 @@ impl Execution {
         response
     }
 
-    fn failed(&self, error: &Error) -> Response {
-        error::answer(error, self.dialect, self.context.id())
+    fn failed(&self, error: Error) -> Response {
+        error::answer(&explained(error), self.dialect, self.context.id())
     }
 }
 

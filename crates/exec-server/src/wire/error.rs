@@ -7,6 +7,7 @@ use axum::response::Response;
 use exec_core::{Error, ErrorKind};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use super::Dialect;
 
@@ -45,6 +46,9 @@ pub fn answer_with(status: StatusCode, error: &Error, dialect: Dialect, request_
     let body = dialect.errors().error(error, request_id);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    if status.canonical_reason().is_none() {
+        response.extensions_mut().insert(ReasonPhrase::from_static(b"Overloaded"));
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(wait) = error.retry_after() {

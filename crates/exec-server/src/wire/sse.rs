@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use exec_core::{Chunk, Chunks, Context, Error, ErrorKind, Response, Result};
+use exec_core::{Chunk, Chunks, Context, Response, Result};
 use exec_providers::format::{Render, Reply};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::shutdown::InFlight;
+use crate::shutdown::{InFlight, explained, stopping};
 
 /// How much is written before the connection is asked to take it. A reader who is slower than this is waited for.
 const FRAME_BYTES: usize = 16 << 10;
@@ -79,7 +79,7 @@ impl EventBody {
                         return false;
                     }
                     Poll::Ready(Ok(response)) => self.state = begin(response, reply, renderer),
-                    Poll::Ready(Err(error)) => renderer(reply).error(&error, out),
+                    Poll::Ready(Err(error)) => renderer(reply).error(&explained(error), out),
                 },
                 State::Streaming(mut chunks, mut renderer) => match chunks.poll_next_unpin(cx) {
                     Poll::Pending => {
@@ -93,7 +93,7 @@ impl EventBody {
                             self.state = State::Streaming(chunks, renderer);
                         }
                     }
-                    Poll::Ready(Some(Err(error))) => renderer.error(&error, out),
+                    Poll::Ready(Some(Err(error))) => renderer.error(&explained(error), out),
                     Poll::Ready(None) => {}
                 },
                 State::Done => return true,
@@ -104,7 +104,7 @@ impl EventBody {
 
     /// Ends the answer with an error event: the server is stopping and its grace is over.
     fn break_off(&mut self, out: &mut BytesMut) {
-        let error = Error::new(ErrorKind::Cancelled, "the server is stopping").with_code("shutting_down");
+        let error = stopping();
         match std::mem::replace(&mut self.state, State::Done) {
             State::Waiting(_, reply, renderer) => renderer(reply).error(&error, out),
             State::Streaming(_, mut renderer) => renderer.error(&error, out),

@@ -166,12 +166,11 @@ async fn it_embeds_and_lists_its_models() {
     let simulator = simulator(config);
     let embed = Request::new(Operation::EMBED, json!({"input": ["a", "b"], "dimensions": 8})).with_model("e");
     let answer = output(&simulator, embed).await.unwrap();
-    let value = answer.data[0].to_value();
-    assert_eq!((&value["model"], &value["usage"]["total_tokens"]), (&json!("simulator/e"), &json!(1)));
-    assert_eq!(value["data"][1]["embedding"].as_array().unwrap().len(), 8);
+    assert_eq!(answer.data.len(), 2);
+    assert_eq!(answer.data[1].to_value().as_array().unwrap().len(), 8);
     assert_eq!(answer.summary.usage.unwrap().input, 1);
     let list = output(&simulator, Request::new(Operation::MODELS, Value::Null)).await.unwrap();
-    assert_eq!(list.data[0].to_value()["data"][1]["id"], "b");
+    assert_eq!(list.data[1].to_value(), "b");
     let other = output(&simulator, Request::new("instances.create".into(), Value::Null)).await.unwrap_err();
     assert_eq!((other.kind(), &**other.provider().unwrap()), (ErrorKind::Unsupported, "simulator"));
     assert!(simulator.capabilities().any_model && simulator.capabilities().supports(&streamed(ask("hi"))));

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::STREAMING;
 use crate::config::LimitsConfig;
 
-const FIELDS: &str = "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, timeout, metadata";
+const FIELDS: &str =
+    "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, metadata";
 
 pub(super) fn request(body: &Bytes, limits: LimitsConfig) -> Result<Request> {
     let Value::Object(members) = parse(body)? else {
