@@ -6,6 +6,7 @@ pub mod format;
 mod guarded;
 pub mod http;
 mod models;
+mod object;
 pub mod openai;
 mod remote;
 mod retry_after;

@@ -7,8 +7,8 @@ use exec_core::{Error, ErrorKind, Raw, Remedy, UpstreamAnswer};
 use http::HeaderMap;
 use serde_json::value::RawValue;
 
-use super::object::Object;
 use super::reset;
+use crate::object::Object;
 use crate::retry_after::retry_after;
 
 /// The largest body that is kept for the caller.

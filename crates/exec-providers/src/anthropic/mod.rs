@@ -2,7 +2,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | requests of callers | `read.rs`, `read_block.rs`, `read_tool.rs`, over `object.rs` |
+//! | requests of callers | `read.rs`, `read_block.rs`, `read_tool.rs` |
 //! | requests to the provider | `encode.rs`, `block.rs`, over `json.rs` |
 //! | its answers and errors | `decode.rs`, `stream.rs`, `stream_block.rs`, `error.rs`, `reset.rs` |
 //! | answers and errors for callers | `answer.rs`, `render.rs`, `held.rs` |
@@ -18,7 +18,6 @@ mod error;
 mod front;
 mod held;
 mod json;
-mod object;
 mod provider;
 mod read;
 mod read_block;

@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use super::MESSAGES;
 use super::decode::name;
 use super::error;
-use super::object::Object;
 use super::stream_block::Blocks;
 use super::usage::{self, Counts};
 use crate::format::Decode;
 use crate::http::sse::SseEvent;
+use crate::object::Object;
 
 /// The events with a meaning. What is not among them is passed over, because there may be new ones any day.
 const EVENTS: [&str; 7] = [

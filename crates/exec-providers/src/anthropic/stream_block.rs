@@ -6,10 +6,11 @@ use exec_core::{Chunk, Raw, Result, ToolDelta};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
+use super::decode::opaque;
 use super::error::malformed;
 use super::json::{self, Json};
-use super::object::{Object, opaque};
 use crate::http::{Edit, splice};
+use crate::object::Object;
 
 /// The most blocks that may be open at once. Those who keep to the format have one.
 const MAX_OPEN: usize = 64;

@@ -12,12 +12,12 @@ use super::EMBEDDINGS;
 use super::decode::{malformed, named, no_answer};
 use super::encode::unwritable;
 use super::error::ErrorReader;
-use super::fields::{Path, Reader};
+use super::front_error;
 use super::lenient::{Count, Str};
 use super::shape::Tokens;
-use super::{front_error, read};
 use crate::format::{Answer, Encoded, Front, Render, Reply};
 use crate::http::{Edit, encode_body, splice};
+use crate::object::{Path, Reader};
 
 /// Embeddings as a caller asks for them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +31,7 @@ impl Front for EmbeddingsFront {
     fn read(&self, body: &Bytes) -> Result<Request> {
         let (mut reader, mut fields) = Reader::open(body, EMBEDDINGS)?;
         let (r, root) = (&mut reader, Path::Root);
-        let model = read::model(r, &mut fields);
+        let model = r.model(&mut fields);
         let path = root.key("input");
         if let Some(raw) = r.required(&path, fields.take("input")) {
             input(r, &path, raw);
