@@ -2,12 +2,15 @@
 
 pub mod anthropic;
 mod fallback;
+mod fault;
 pub mod format;
 mod guarded;
 pub mod http;
+mod key;
 mod models;
 mod object;
 pub mod openai;
+mod progress;
 mod remote;
 mod retry_after;
 pub mod simulator;

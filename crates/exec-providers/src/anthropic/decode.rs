@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 use super::usage::{self, Counts};
 use super::{MESSAGES, error};
 use crate::format::Answer;
+use crate::key::Key;
 use crate::object::{Object, elements};
 
 /// Reads a message; an error that came with a good status is that error.
-pub(super) fn decode(operation: &Operation, body: &Bytes, secret: Option<&str>) -> Result<Answer> {
+pub(super) fn decode(operation: &Operation, body: &Bytes, key: &Key) -> Result<Answer> {
     if *operation != Operation::CHAT {
         return Err(error::malformed("an answer to what it was not asked"));
     }
@@ -21,7 +22,7 @@ pub(super) fn decode(operation: &Operation, body: &Bytes, secret: Option<&str>) 
     let text = std::str::from_utf8(body).map_err(|_| no_message())?;
     let mut message = Object::parse(text).map_err(|_| no_message())?;
     if message.read::<String>("type").as_deref() == Some("error") || message.take("error").is_some() {
-        return Err(error::of_event(text, secret));
+        return Err(error::of_event(body, key));
     }
     let content = message.take("content").and_then(elements).ok_or_else(no_message)?;
     let mut output = Output::default();

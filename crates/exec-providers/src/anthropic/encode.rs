@@ -8,8 +8,9 @@ use serde_json::json;
 use super::MESSAGES;
 use super::block::request_block;
 use super::json::{Json, Object};
+use crate::fault::unwritable;
 use crate::format::Encoded;
-use crate::http::{Body, Edit, JsonError, encode_body, splice};
+use crate::http::{Body, Edit, encode_body, splice};
 
 const PATH: &str = "/v1/messages";
 
@@ -43,14 +44,6 @@ fn forward(bytes: &Bytes, model: &str, stream: bool) -> Result<Body> {
         if stream { Edit::set("stream", &true).map_err(unwritable)? } else { Edit::remove("stream") };
     let model = Edit::set("model", &model).map_err(unwritable)?;
     splice(bytes, &[model, stream]).map_err(unwritable)
-}
-
-fn unwritable(error: JsonError) -> Error {
-    let kind = match error {
-        JsonError::Source { .. } => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Internal,
-    };
-    Error::new(kind, "the request cannot be written as JSON").with_source(error)
 }
 
 fn body<'a>(

@@ -12,10 +12,11 @@ use serde_json::json;
 use super::MESSAGES;
 use super::answer::{self, envelope};
 use super::block::made_up_id;
-use super::held::{Held, Progress};
+use super::held::Held;
 use super::json::{Json, Object};
 use super::usage::{stop_reason, usage_json};
 use crate::format::{Render, Reply};
+use crate::progress::Progress;
 
 /// The most tool calls one answer may have; later ones are left out.
 const MAX_CALLS: usize = 1024;

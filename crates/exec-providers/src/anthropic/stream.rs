@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Chunk, Error, ErrorKind, Result, Summary, Verbatim};
-use secrecy::{ExposeSecret, SecretString};
+use exec_core::{Chunk, Error, Result, Summary, Verbatim};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
@@ -13,8 +12,10 @@ use super::decode::name;
 use super::error;
 use super::stream_block::Blocks;
 use super::usage::{self, Counts};
+use crate::fault::cut;
 use crate::format::Decode;
 use crate::http::sse::SseEvent;
+use crate::key::Key;
 use crate::object::Object;
 
 /// The events with a meaning. What is not among them is passed over, because there may be new ones any day.
@@ -31,7 +32,7 @@ const EVENTS: [&str; 7] = [
 /// A reader for one streamed answer.
 pub(super) struct Stream {
     verbatim: bool,
-    secret: Option<SecretString>,
+    key: Key,
     blocks: Blocks,
     counts: Counts,
     stop_reason: Option<String>,
@@ -43,10 +44,10 @@ pub(super) struct Stream {
 
 impl Stream {
     /// `verbatim` keeps every event as it came, besides what it means.
-    pub(super) fn new(verbatim: bool, secret: Option<SecretString>) -> Self {
+    pub(super) fn new(verbatim: bool, key: Key) -> Self {
         Self {
             verbatim,
-            secret,
+            key,
             blocks: Blocks::default(),
             counts: Counts::default(),
             stop_reason: None,
@@ -76,8 +77,7 @@ impl Stream {
     }
 
     fn error(&self, data: &Bytes) -> Error {
-        let secret = self.secret.as_ref().map(ExposeSecret::expose_secret);
-        error::of_event(std::str::from_utf8(data).unwrap_or_default(), secret)
+        error::of_event(data, &self.key)
     }
 
     fn start(&mut self, mut event: Object<'_>) -> Result<()> {
@@ -146,8 +146,7 @@ impl Decode for Stream {
         if self.ended {
             return Ok(());
         }
-        let message = "the stream ended before its end was announced";
-        Err(Error::new(ErrorKind::Upstream, message).with_code("stream_cut"))
+        Err(cut())
     }
 
     fn id(&self) -> Option<Arc<str>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use exec_core::chat::{Opaque, Reasoning, ToolCall};
-use exec_core::{Error, ErrorKind, Output, Part, Raw, Result, Summary};
+use exec_core::{Error, Output, Part, Raw, Result, Summary};
 use serde_json::value::RawValue;
 
 use super::call::{made_up, not_text};
@@ -12,6 +12,7 @@ use super::error::ErrorReader;
 use super::lenient::Str;
 use super::shape::{self, CallDelta, Choice, Delta, Event};
 use super::{CHAT, OPAQUE_CALL};
+use crate::fault::broken;
 use crate::format::Answer;
 
 /// Reads `body`.
@@ -102,11 +103,10 @@ pub(super) fn named(said: Option<&Str<'_>>) -> Option<Arc<str>> {
 }
 
 pub(super) fn no_answer(message: &str) -> Error {
-    Error::new(ErrorKind::Upstream, message).with_code("malformed_answer")
+    broken("malformed_answer", message)
 }
 
 /// Says where, never what: the answer is the caller's.
 pub(super) fn malformed(error: &serde_json::Error) -> Error {
-    let message = format!("the answer is malformed (line {}, column {})", error.line(), error.column());
-    Error::new(ErrorKind::Upstream, message).with_code("malformed_answer")
+    no_answer(&format!("the answer is malformed (line {}, column {})", error.line(), error.column()))
 }

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 use exec_core::chat::{Function, Tool, ToolChoice};
-use exec_core::{Chat, Error, ErrorKind, Extra, Part, Request, Result};
+use exec_core::{Chat, Extra, Part, Request, Result};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
 use super::encode_message::{Messages, write_extra};
 use super::read::{STREAM_OPTIONS, StreamOptions};
 use super::{CHAT, IN_FUNCTION};
+use crate::fault::unwritable;
 use crate::format::Encoded;
-use crate::http::{Edit, JsonError, encode_body, splice};
+use crate::http::{Edit, encode_body, splice};
 
 const PATH: &str = "/chat/completions";
 
@@ -24,7 +25,7 @@ pub(super) fn chat(request: &Request, model: &str, newer_limit: bool) -> Result<
     let messages = Messages::of(chat)?;
     let body = Body { chat, messages, model, stream, newer_limit };
     let source = request.input.as_received().map(|(_, bytes)| bytes.clone());
-    let body = encode_body(&body, source.as_slice()).map_err(|e| unwritable(&e))?;
+    let body = encode_body(&body, source.as_slice()).map_err(unwritable)?;
     Ok(Encoded { path: PATH, body, dropped: dropped(chat), verbatim: false, hide_usage: false })
 }
 
@@ -41,16 +42,8 @@ fn received(bytes: &Bytes, chat: &Chat, model: &str, stream: bool) -> Result<Enc
         edits.extend([Ok(Edit::remove("stream")), Ok(Edit::remove(STREAM_OPTIONS))]);
     }
     let edits: Result<Vec<_>, _> = edits.into_iter().collect();
-    let body = edits.and_then(|edits| splice(bytes, &edits)).map_err(|e| unwritable(&e))?;
+    let body = edits.and_then(|edits| splice(bytes, &edits)).map_err(unwritable)?;
     Ok(Encoded { path: PATH, body, dropped: Vec::new(), verbatim: true, hide_usage })
-}
-
-pub(super) fn unwritable(error: &JsonError) -> Error {
-    let kind = match error {
-        JsonError::Source { .. } => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Internal,
-    };
-    Error::new(kind, format!("the request cannot be written for the provider: {error}"))
 }
 
 /// What of `chat` this format has no words for.

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Chunk, Error, ErrorKind, Finish, Result, Summary, Usage, Verbatim};
+use exec_core::{Chunk, Error, Finish, Result, Summary, Usage, Verbatim};
 
 use super::CHAT;
 use super::call::Calls;
 use super::error::ErrorReader;
 use super::lenient::Str;
 use super::shape::{self, Choice, Delta, Event};
+use crate::fault::{broken, cut};
 use crate::format::{Decode, Encoded};
 use crate::http::sse::SseEvent;
 
@@ -129,8 +130,7 @@ impl Decode for Decoder {
             return Ok(());
         }
         if self.finish.is_none() {
-            let message = "the stream ended before the answer was complete";
-            return Err(Error::new(ErrorKind::Upstream, message).with_code("stream_cut"));
+            return Err(cut());
         }
         self.end(out);
         Ok(())
@@ -155,6 +155,5 @@ fn name(known: &mut Option<Arc<str>>, said: Option<&Str<'_>>) {
 
 /// Says where, never what: the event is the caller's.
 fn malformed(place: &str) -> Error {
-    Error::new(ErrorKind::Upstream, format!("an event of the stream is malformed ({place})"))
-        .with_code("malformed_event")
+    broken("malformed_event", format!("an event of the stream is malformed ({place})"))
 }
