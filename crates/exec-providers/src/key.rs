@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use exec_core::{Raw, UpstreamAnswer};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 /// Larger bodies are not kept for the caller.
@@ -25,7 +25,7 @@ impl Key {
 
     /// The key itself, for a header.
     pub(crate) fn expose(&self) -> Option<&str> {
-        self.0.as_ref().map(|key| key.expose_secret())
+        self.0.as_ref().map(ExposeSecret::expose_secret)
     }
 
     /// What a provider says, short and without the key.

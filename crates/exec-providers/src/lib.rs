@@ -7,6 +7,7 @@ pub mod format;
 mod guarded;
 pub mod http;
 mod key;
+mod lines;
 mod models;
 mod object;
 pub mod openai;

@@ -6,7 +6,7 @@ use exec_core::{Error, ErrorKind, FieldError, Operation, Request, Result};
 use serde_json::json;
 
 use super::MESSAGES;
-use super::block::request_block;
+use super::block::{is_signed, request_block};
 use super::json::{Json, Object};
 use crate::fault::unwritable;
 use crate::format::Encoded;
@@ -189,7 +189,7 @@ fn name_dropped(message: &Message, dropped: &mut Vec<String>) {
     if message.name.is_some() {
         dropped.push("messages[].name".to_owned());
     }
-    let unsigned = |part: &Part| matches!(part, Part::Reasoning(reasoning) if reasoning.signature.is_none());
+    let unsigned = |part: &Part| matches!(part, Part::Reasoning(reasoning) if !is_signed(reasoning));
     if message.parts.iter().any(unsigned) {
         dropped.push("messages[].content[].reasoning".to_owned());
     }

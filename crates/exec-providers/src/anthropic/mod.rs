@@ -7,7 +7,7 @@
 //! | its answers and errors | `decode.rs`, `stream.rs`, `stream_block.rs`, `error.rs`, `reset.rs` |
 //! | answers and errors for callers | `answer.rs`, `render.rs`, `held.rs` |
 //!
-//! What the format has no words for is left out and named: thinking without its signature, the penalties and the seed
+//! What the format has no words for is left out and named: thinking without a signature of this format, the penalties and the seed
 //! of other formats, parts that only another format understands. Citations reach a caller of the same format only.
 
 mod answer;

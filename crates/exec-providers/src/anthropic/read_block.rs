@@ -13,18 +13,8 @@ pub(super) fn content<'a>(
     content: &'a RawValue,
     results: bool,
 ) -> Vec<Part> {
-    match content.get().as_bytes().first() {
-        Some(b'"') => {
-            let text = r.text(path, content);
-            text.map(|text| Part::Text { text, extra: r.extra() }).into_iter().collect()
-        }
-        Some(b'[') => {
-            let blocks = r.array(path, content).unwrap_or_default();
-            let blocks = blocks.into_iter().enumerate();
-            blocks.filter_map(|(at, raw)| block(r, &path.index(at), raw, results)).collect()
-        }
-        _ => r.wrong_type(path, "a string or an array of blocks").unwrap_or_default(),
-    }
+    let block = |r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue| block(r, path, raw, results);
+    r.content(path, content, "a string or an array of blocks", block)
 }
 
 fn block<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue, results: bool) -> Option<Part> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use exec_core::chat::Opaque;
+use exec_core::chat::{Opaque, Part};
 use exec_core::{Error, Extra, FieldError, Raw, Result, Text, Wire};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -145,6 +145,27 @@ impl<'a> Reader<'a> {
             self.error(path, "invalid_value", "holds a number out of range or half of a surrogate pair");
         }
         Raw::of(self.body, raw)
+    }
+
+    /// A content: a text alone, or a list of what `part` reads, which is called `expected`.
+    pub(crate) fn content(
+        &mut self,
+        path: &Path<'_>,
+        raw: &'a RawValue,
+        expected: &str,
+        part: impl Fn(&mut Self, &Path<'_>, &'a RawValue) -> Option<Part>,
+    ) -> Vec<Part> {
+        match raw.get().as_bytes().first() {
+            Some(b'"') => {
+                let text = self.text(path, raw);
+                text.map(|text| Part::Text { text, extra: self.extra() }).into_iter().collect()
+            }
+            Some(b'[') => {
+                let items = self.array(path, raw).unwrap_or_default().into_iter().enumerate();
+                items.filter_map(|(at, raw)| part(self, &path.index(at), raw)).collect()
+            }
+            _ => self.wrong_type(path, expected).unwrap_or_default(),
+        }
     }
 
     /// The JSON of a value as a text, borrowed from the body.

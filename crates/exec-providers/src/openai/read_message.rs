@@ -15,7 +15,8 @@ pub(super) fn message<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue
     if role != Role::Assistant {
         r.required(&path.key("content"), content);
     }
-    let mut parts = content.map(|raw| self::content(r, &path.key("content"), raw)).unwrap_or_default();
+    let read = |raw| r.content(&path.key("content"), raw, "a string or an array of parts", part);
+    let mut parts = content.map(read).unwrap_or_default();
     if role == Role::Tool {
         parts = vec![tool_result(r, path, &mut fields, parts)];
     }
@@ -48,23 +49,6 @@ fn role<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Object<'a>) -> Opt
 fn tool_result<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Object<'a>, parts: Vec<Part>) -> Part {
     let id = r.name(path, fields, "tool_call_id");
     Part::ToolResult(ToolResult { id: id.unwrap_or_default(), parts, failed: false, extra: r.extra() })
-}
-
-fn content<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Vec<Part> {
-    match raw.get().as_bytes().first() {
-        Some(b'"') => {
-            let text = r.text(path, raw);
-            text.map(|text| Part::Text { text, extra: r.extra() }).into_iter().collect()
-        }
-        Some(b'[') => {
-            let items = r.array(path, raw).unwrap_or_default();
-            items.iter().enumerate().filter_map(|(i, raw)| part(r, &path.index(i), raw)).collect()
-        }
-        _ => {
-            r.error(path, "invalid_type", "must be a string or an array of parts");
-            Vec::new()
-        }
-    }
 }
 
 fn part<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Part> {
