@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::MESSAGES;
 use super::decode::name;
 use super::error;
-use super::stream_block::Blocks;
+use super::stream_block::{Blocks, DELTA, Delta};
 use super::usage::{self, Counts};
 use crate::fault::cut;
 use crate::format::Decode;
@@ -22,7 +22,7 @@ use crate::object::Object;
 const EVENTS: [&str; 7] = [
     "message_start",
     "content_block_start",
-    "content_block_delta",
+    DELTA,
     "content_block_stop",
     "message_delta",
     "message_stop",
@@ -63,7 +63,7 @@ impl Stream {
         match kind {
             "message_start" => self.start(event)?,
             "content_block_start" => return self.blocks.start(data, event),
-            "content_block_delta" => return self.blocks.delta(event),
+            DELTA => return Ok(self.blocks.delta(Delta::of(event)?)?.into_iter().collect()),
             "content_block_stop" => return self.blocks.stop(event),
             "message_delta" => self.delta(event),
             "message_stop" => {
@@ -102,6 +102,23 @@ impl Stream {
         }
     }
 
+    /// Adds an event of the type `kind` and what it means.
+    fn give(
+        &self,
+        kind: &str,
+        event: SseEvent,
+        means: impl IntoIterator<Item = Chunk>,
+        out: &mut VecDeque<Chunk>,
+    ) {
+        if !self.verbatim {
+            out.extend(means);
+            return;
+        }
+        let name = Some(bytes_of(if event.name().is_empty() { kind } else { event.name() }));
+        let means = means.into_iter().collect();
+        out.push_back(Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means }));
+    }
+
     fn summary(&mut self) -> Summary {
         Summary {
             finish: usage::finish(self.stop_reason.as_deref()),
@@ -117,6 +134,13 @@ impl Decode for Stream {
         if self.ended {
             return Ok(());
         }
+        if matches!(event.name(), DELTA | "")
+            && let Some(delta) = Delta::fast(event.text())
+        {
+            let means = self.blocks.delta(delta)?;
+            self.give(DELTA, event, means, out);
+            return Ok(());
+        }
         let parsed = Object::parse(event.text());
         // The type in the data is what counts: not everybody who speaks this format also names the events.
         let inner: Option<String> = parsed.as_ref().ok().and_then(kind_of);
@@ -129,13 +153,7 @@ impl Decode for Stream {
             }
             Err(_) => Vec::new(),
         };
-        if self.verbatim {
-            let name =
-                Some(Bytes::from(if event.name().is_empty() { kind } else { event.name().to_owned() }));
-            out.push_back(Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means }));
-        } else {
-            out.extend(means);
-        }
+        self.give(&kind, event, means, out);
         if self.ended {
             out.push_back(Chunk::End(self.summary()));
         }
@@ -156,6 +174,13 @@ impl Decode for Stream {
     fn model(&self) -> Option<Arc<str>> {
         self.model.clone()
     }
+}
+
+/// The name of an event, without a copy if it is one we know.
+fn bytes_of(name: &str) -> Bytes {
+    let known = EVENTS.into_iter().find(|known| *known == name);
+    known
+        .map_or_else(|| Bytes::copy_from_slice(name.as_bytes()), |known| Bytes::from_static(known.as_bytes()))
 }
 
 /// The type of an event; one that has none and speaks of an error is one.

@@ -145,7 +145,7 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
+        let mut members = Vec::new();
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
             // One more than allowed is enough to be refused.
             if members.len() <= MAX_MEMBERS {

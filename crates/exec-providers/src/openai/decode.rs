@@ -43,7 +43,7 @@ pub(super) fn chat(body: &Bytes, errors: &ErrorReader) -> Result<Answer> {
 
 fn message(choice: Choice<'_>, id: Option<&Arc<str>>) -> Result<Output> {
     let mut output = Output::default();
-    let mut message: Delta<'_> = choice.message.or(choice.delta).unwrap_or_default();
+    let mut message: Delta<'_> = choice.message.map(|message| *message).or(choice.delta).unwrap_or_default();
     if let Some(Str(text)) = message.thinking() {
         let text = text.into_owned().into();
         output.push(Part::Reasoning(Reasoning { text, ..Reasoning::default() }));

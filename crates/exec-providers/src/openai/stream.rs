@@ -50,10 +50,9 @@ impl Decoder {
     }
 
     /// Reads one object and adds what it means to `means`. Says whether it holds usage and nothing else.
-    fn object(&mut self, event: &SseEvent, means: &mut impl Extend<Chunk>) -> Result<bool> {
+    fn object(&mut self, text: &str, data: &Bytes, means: &mut impl Extend<Chunk>) -> Result<bool> {
         // A struct is also read from an array, which no event is.
-        let (text, data) = (event.text(), &event.data);
-        if !text.trim_ascii_start().starts_with('{') {
+        if !text.starts_with('{') {
             return Err(malformed("it is no object"));
         }
         let event: Event<'_> = serde_json::from_str(text)
@@ -81,7 +80,7 @@ impl Decoder {
         if choice.error.is_some() || reason == "error" {
             return Err(self.errors.in_answer(data));
         }
-        if let Some(delta) = choice.delta.or(choice.message) {
+        if let Some(delta) = choice.delta.or_else(|| choice.message.map(|message| *message)) {
             self.delta(delta, means)?;
         }
         self.finish = shape::finish(reason).or(self.finish.take());
@@ -114,11 +113,11 @@ impl Decode for Decoder {
             return Err(self.errors.in_answer(&event.data));
         }
         if !self.verbatim {
-            self.object(&event, out)?;
+            self.object(text, &event.data, out)?;
             return Ok(());
         }
         let mut means = Vec::new();
-        let only_usage = self.object(&event, &mut means)?;
+        let only_usage = self.object(text, &event.data, &mut means)?;
         if !(only_usage && self.hide_usage) {
             out.push_back(Chunk::Verbatim(Verbatim { wire: CHAT, event: None, data: event.data, means }));
         }
