@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::part::{Extra, Opaque, Part, Reasoning, Source, ToolCall, ToolResult};
 pub use self::tool::{Function, Tool, ToolChoice};
+use crate::fingerprint::NOT_ASKED;
 use crate::{Text, Wire};
 
 /// A conversation to be continued, with tools and sampling.
@@ -143,10 +144,12 @@ impl Chat {
 
     /// The names of the top-level fields and of the parts that mean nothing in the format `wire`, each once.
     ///
-    /// Whoever translates the conversation into `wire` leaves exactly these out.
+    /// Whoever translates the conversation into `wire` leaves exactly these out. Fields that say how to answer and not
+    /// what is asked (`stream_options`) are not among them: whoever writes the answer heeds them in any case.
     #[must_use]
     pub fn inexpressible_in(&self, wire: Wire) -> Vec<String> {
-        let mut names: Vec<String> = self.extra.foreign_to(wire).map(str::to_owned).collect();
+        let asked = |name: &&str| !NOT_ASKED.contains(name);
+        let mut names: Vec<String> = self.extra.foreign_to(wire).filter(asked).map(str::to_owned).collect();
         for message in &self.messages {
             names.extend(message.extra.foreign_to(wire).map(|name| format!("messages[].{name}")));
             for part in &message.parts {
@@ -205,6 +208,7 @@ mod tests {
         let mut chat = Chat::user("x");
         chat.extra = Extra::of(wire);
         chat.extra.insert("logit_bias", json!({}).into());
+        chat.extra.insert("stream_options", json!({}).into());
         chat.messages[0].parts.push(Part::Opaque(Opaque::new(wire, "audio", json!({}).into())));
         chat.messages.push(chat.messages[0].clone());
         assert_eq!(chat.inexpressible_in(Wire::new("b")), ["audio", "logit_bias"]);

@@ -189,6 +189,12 @@ impl Output {
                 if let Some(signature) = signature {
                     self.push_signature(&signature.to_str());
                 }
+                // A proof is worth something in its own format only, so where it came from stays known.
+                if let (Some(_), Some(Part::Reasoning(last))) = (extra.wire(), self.parts.last_mut())
+                    && last.extra.is_empty()
+                {
+                    last.extra = extra;
+                }
             }
             part => self.parts.push(part),
         }
@@ -220,7 +226,10 @@ impl Output {
         Message { role: Role::Assistant, parts: self.parts, name: None, extra: Extra::default() }
     }
 
-    /// The pieces this answer would have come in, without [`Chunk::End`].
+    /// The pieces this answer would have come in, [`Chunk::End`] last.
+    ///
+    /// A piece has no place for the fields we have no name for: those of texts, thinking and tool calls are left out.
+    /// Whoever wants them forwards the bytes of the answer or takes it whole.
     pub(crate) fn into_chunks(self) -> impl Iterator<Item = Chunk> {
         let mut calls = 0;
         let parts = self.parts.into_iter().flat_map(move |part| split(part, &mut calls));

@@ -17,7 +17,7 @@ pub struct Fingerprint([u8; 16]);
 
 /// Members of a received body that say how to answer and not what is asked; the model is taken from the request, where
 /// it stands after routing.
-const NOT_ASKED: [&str; 3] = ["model", "stream", "stream_options"];
+pub(crate) const NOT_ASKED: [&str; 3] = ["model", "stream", "stream_options"];
 
 impl Fingerprint {
     /// The key of `request`. O(n) in its input; the received bytes are parsed if nobody did before.

@@ -118,7 +118,8 @@ impl Response {
         Ok(fold.finish())
     }
 
-    /// The answer in pieces.
+    /// The answer in pieces. Of an answer that is complete already, the fields without a name of texts, thinking and
+    /// tool calls are left out: a piece has no place for them.
     pub fn into_chunks(self) -> Chunks {
         match self.body {
             Body::Full(output, _) => stream::iter(output.into_chunks().map(Ok)).boxed(),

@@ -19,7 +19,7 @@ pub struct Text(Repr);
 #[derive(Clone)]
 enum Repr {
     Owned(String),
-    /// A part of a JSON string that has no escapes: its bytes are its meaning.
+    /// UTF-8 whose bytes are its meaning. Written as JSON it gets whatever escapes it needs.
     Plain(Bytes),
     /// A whole JSON string with its quotes and escapes.
     Token(Bytes),
@@ -36,6 +36,12 @@ impl Text {
         } else {
             Repr::Plain(slice_or_copy(source, inner.as_bytes()))
         }))
+    }
+
+    /// The text that `bytes` are, without a copy. `None` if they are not UTF-8. O(n): they are checked once.
+    #[must_use]
+    pub fn from_utf8(bytes: Bytes) -> Option<Self> {
+        std::str::from_utf8(&bytes).is_ok().then_some(Self(Repr::Plain(bytes)))
     }
 
     /// The text. Borrowed unless it has escapes that must be undone.
@@ -177,6 +183,17 @@ mod tests {
         assert_eq!((head.as_str(), &*data.to_str()), ("data:image/png;base64", "AAAA"));
         let Repr::Plain(bytes) = &data.0 else { panic!("copied") };
         assert!(source.as_ptr_range().contains(&bytes.as_ptr()));
+    }
+
+    #[test]
+    fn text_of_bytes_shares_their_memory_and_is_escaped_when_written() {
+        let bytes = Bytes::from_static(b"{\"a\": \"\\n\"}\n\xc3\xbc");
+        let text = Text::from_utf8(bytes.clone()).unwrap();
+        assert_eq!(text.to_str().as_ptr(), bytes.as_ptr());
+        let json = serde_json::to_string(&text).unwrap();
+        assert_eq!(json, r#""{\"a\": \"\\n\"}\nü""#);
+        assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text);
+        assert!(Text::from_utf8(Bytes::from_static(b"\xff")).is_none());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What a wire format is: four translations in one place.
 //!
 //! A format reads requests ([`Front::read`]) and writes answers ([`Front::answer`], [`Render`]) for callers who speak it,
-//! and writes requests ([`Format::encode`]) and reads answers ([`Format::decode`], [`Decode`]) of providers that speak
-//! it. The canonical types of `exec_core` stand between the two, so n formats need n translations and not n².
+//! and writes requests and reads answers, whole or in pieces, of providers that speak it. The canonical types of `exec_core` stand between the two, so n formats need n translations and not n².
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -69,11 +69,17 @@
 
 pub mod anthropic;
 mod fallback;
+mod fault;
 pub mod format;
 mod guarded;
+mod hold;
 pub mod http;
+mod key;
+mod lines;
 mod models;
+mod object;
 pub mod openai;
+mod progress;
 mod remote;
 mod retry_after;
 pub mod simulator;

@@ -16,6 +16,17 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     })
 }
 
+/// The wait until limits are renewed, each given as whether it is spent and when it is: until all that are spent, or
+/// until the first one when none says that it is.
+pub(crate) fn until_renewed(limits: impl Iterator<Item = (bool, Duration)>) -> Option<Duration> {
+    let (mut spent, mut first) = (None, None);
+    for (is_spent, wait) in limits {
+        spent = spent.max(is_spent.then_some(wait));
+        first = Some(first.map_or(wait, |first: Duration| first.min(wait)));
+    }
+    spent.or(first)
+}
+
 /// `text` as a number of which `per_second` make a second. None for what is negative, not finite or absurd.
 fn seconds(text: &str, per_second: f64) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use exec_core::{Chunk, Error, ErrorKind, Result};
+use exec_core::{Chunk, Error, Result};
 use futures_util::Stream;
 use tokio::time::{Sleep, sleep};
 
+use crate::fault::{broken, cut};
 use crate::format::Decode;
 use crate::http::IncomingBody;
 use crate::http::sse::{SseError, SseParser};
@@ -83,7 +84,7 @@ impl EventStream {
             return Poll::Ready(self.decoder.event(event, &mut self.queue));
         }
         let Some(body) = &mut self.body else {
-            return Poll::Ready(Err(broken("stream_cut", "the stream ended before its end was announced")));
+            return Poll::Ready(Err(cut()));
         };
         match ready!(Pin::new(body).poll_next(cx)) {
             Some(Ok(bytes)) => self.parser.push(bytes),
@@ -139,10 +140,6 @@ impl Stream for EventStream {
     }
 }
 
-fn broken(code: &'static str, message: &str) -> Error {
-    Error::new(ErrorKind::Upstream, message).with_code(code)
-}
-
 fn unreadable(error: &SseError) -> Error {
-    broken("malformed_event", &format!("the stream cannot be read: {error}"))
+    broken("malformed_event", format!("the stream cannot be read: {error}"))
 }

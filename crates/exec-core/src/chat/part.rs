@@ -144,6 +144,12 @@ impl Extra {
         Self { wire: Some(wire), fields: Vec::new() }
     }
 
+    /// The format the fields belong to, and with them the thing they are fields of. `None` when it was not read from one.
+    #[must_use]
+    pub fn wire(&self) -> Option<Wire> {
+        self.wire
+    }
+
     /// Adds a field, or replaces the one of that name.
     pub fn insert(&mut self, name: impl Into<String>, value: Raw) {
         let name = name.into();

@@ -8,7 +8,7 @@ use super::MESSAGES;
 use super::json::{Json, Object};
 
 /// The block for `part` of the turn at `path`. `None` when the format has no words for it or does not take it: words
-/// that are none, thinking without its signature, and what belongs to another format.
+/// that are none, thinking without a signature of this format, and what belongs to another format.
 pub(super) fn request_block<'a>(path: &str, part: &'a Part) -> Result<Option<Json<'a>>> {
     let block = match part {
         Part::Text { text, .. } if text.is_empty() => return Ok(None),
@@ -17,7 +17,7 @@ pub(super) fn request_block<'a>(path: &str, part: &'a Part) -> Result<Option<Jso
             Some(tool_use(call, id(&call.id), input))
         }
         Part::ToolResult(result) => Some(tool_result(path, result)?),
-        Part::Reasoning(reasoning) if reasoning.signature.is_none() => None,
+        Part::Reasoning(reasoning) if !is_signed(reasoning) => None,
         Part::Reasoning(reasoning) => Some(thinking(reasoning)),
         part => plain(part),
     };
@@ -73,6 +73,12 @@ fn id(id: &str) -> Json<'_> {
         return Json::Str(id);
     }
     Json::Value(id.chars().map(|c| if taken(c) { c } else { '_' }).collect::<String>().into())
+}
+
+/// Whether the thinking can be proved to this format. The proof of another one would be refused; one that says nothing
+/// of where it came from may be ours.
+pub(super) fn is_signed(reasoning: &Reasoning) -> bool {
+    reasoning.signature.is_some() && reasoning.extra.wire().is_none_or(|wire| wire == MESSAGES)
 }
 
 fn thinking(reasoning: &Reasoning) -> Object<'_> {

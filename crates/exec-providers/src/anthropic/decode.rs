@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::chat::{Part, Reasoning, ToolCall};
-use exec_core::{Operation, Output, Result, Summary};
+use exec_core::chat::{Opaque, Part, Reasoning, ToolCall};
+use exec_core::{Operation, Output, Raw, Result, Summary, Text};
 use serde_json::value::RawValue;
 
-use super::error;
-use super::object::{Object, elements, opaque};
 use super::usage::{self, Counts};
+use super::{MESSAGES, error};
 use crate::format::Answer;
+use crate::key::Key;
+use crate::object::{Object, elements};
 
 /// Reads a message; an error that came with a good status is that error.
-pub(super) fn decode(operation: &Operation, body: &Bytes, secret: Option<&str>) -> Result<Answer> {
+pub(super) fn decode(operation: &Operation, body: &Bytes, key: &Key) -> Result<Answer> {
     if *operation != Operation::CHAT {
         return Err(error::malformed("an answer to what it was not asked"));
     }
@@ -21,7 +22,7 @@ pub(super) fn decode(operation: &Operation, body: &Bytes, secret: Option<&str>) 
     let text = std::str::from_utf8(body).map_err(|_| no_message())?;
     let mut message = Object::parse(text).map_err(|_| no_message())?;
     if message.read::<String>("type").as_deref() == Some("error") || message.take("error").is_some() {
-        return Err(error::of_event(text, secret));
+        return Err(error::of_event(body, key));
     }
     let content = message.take("content").and_then(elements).ok_or_else(no_message)?;
     let mut output = Output::default();
@@ -46,19 +47,24 @@ pub(super) fn name(object: &mut Object<'_>, name: &str) -> Option<Arc<str>> {
     object.read::<String>(name).map(Arc::from)
 }
 
+/// A block that is kept as it came.
+pub(super) fn opaque(source: &Bytes, kind: impl Into<String>, json: &RawValue) -> Opaque {
+    Opaque::new(MESSAGES, kind, Raw::of(source, json))
+}
+
 fn part(source: &Bytes, json: &RawValue) -> Option<Part> {
     let mut block = Object::of(json)?;
     let kind: String = block.read("type")?;
     Some(match kind.as_str() {
         "text" => {
             let text = block.text(source, "text")?;
-            Part::Text { text, extra: block.rest_without_nulls(source) }
+            Part::Text { text, extra: block.rest_without_nulls(source, MESSAGES) }
         }
         "tool_use" => Part::ToolCall(ToolCall {
             id: block.read("id")?,
             name: block.read("name")?,
-            arguments: block.take("input")?.get().into(),
-            extra: block.rest_without_nulls(source),
+            arguments: Text::from_utf8(Raw::of(source, block.take("input")?).bytes().clone())?,
+            extra: block.rest_without_nulls(source, MESSAGES),
         }),
         "thinking" => {
             let text = block.text(source, "thinking")?;
@@ -67,7 +73,7 @@ fn part(source: &Bytes, json: &RawValue) -> Option<Part> {
             if text.is_empty() {
                 return Some(Part::Opaque(opaque(source, kind, json)));
             }
-            Part::Reasoning(Reasoning { text, signature, extra: block.rest_without_nulls(source) })
+            Part::Reasoning(Reasoning { text, signature, extra: block.rest_without_nulls(source, MESSAGES) })
         }
         _ => Part::Opaque(opaque(source, kind, json)),
     })

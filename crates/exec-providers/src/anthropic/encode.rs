@@ -6,10 +6,11 @@ use exec_core::{Error, ErrorKind, FieldError, Operation, Request, Result};
 use serde_json::json;
 
 use super::MESSAGES;
-use super::block::request_block;
+use super::block::{is_signed, request_block};
 use super::json::{Json, Object};
+use crate::fault::unwritable;
 use crate::format::Encoded;
-use crate::http::{Body, Edit, JsonError, encode_body, splice};
+use crate::http::{Body, Edit, encode_body, splice};
 
 const PATH: &str = "/v1/messages";
 
@@ -43,14 +44,6 @@ fn forward(bytes: &Bytes, model: &str, stream: bool) -> Result<Body> {
         if stream { Edit::set("stream", &true).map_err(unwritable)? } else { Edit::remove("stream") };
     let model = Edit::set("model", &model).map_err(unwritable)?;
     splice(bytes, &[model, stream]).map_err(unwritable)
-}
-
-fn unwritable(error: JsonError) -> Error {
-    let kind = match error {
-        JsonError::Source { .. } => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Internal,
-    };
-    Error::new(kind, "the request cannot be written as JSON").with_source(error)
 }
 
 fn body<'a>(
@@ -196,7 +189,7 @@ fn name_dropped(message: &Message, dropped: &mut Vec<String>) {
     if message.name.is_some() {
         dropped.push("messages[].name".to_owned());
     }
-    let unsigned = |part: &Part| matches!(part, Part::Reasoning(reasoning) if reasoning.signature.is_none());
+    let unsigned = |part: &Part| matches!(part, Part::Reasoning(reasoning) if !is_signed(reasoning));
     if message.parts.iter().any(unsigned) {
         dropped.push("messages[].content[].reasoning".to_owned());
     }

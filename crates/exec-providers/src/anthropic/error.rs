@@ -3,19 +3,14 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use exec_core::{Error, ErrorKind, Raw, Remedy, UpstreamAnswer};
+use exec_core::{Error, ErrorKind, Remedy};
 use http::HeaderMap;
-use serde_json::value::RawValue;
 
-use super::object::Object;
 use super::reset;
+use crate::fault::broken;
+use crate::key::Key;
+use crate::object::Object;
 use crate::retry_after::retry_after;
-
-/// The largest body that is kept for the caller.
-const MAX_KEPT: usize = 16 * 1024;
-
-/// The longest message that is passed on, in characters.
-const MAX_MESSAGE: usize = 2000;
 
 /// What the provider said, as far as it said it in its format.
 #[derive(Debug, Default)]
@@ -28,8 +23,9 @@ struct Said {
 
 impl Said {
     /// Reads `{"type":"error","error":{…}}`, or the inner object alone.
-    fn of(json: &str) -> Self {
-        let Ok(outer) = Object::parse(json) else { return Self::default() };
+    fn of(body: &[u8]) -> Self {
+        let outer = std::str::from_utf8(body).ok().and_then(|text| Object::parse(text).ok());
+        let Some(outer) = outer else { return Self::default() };
         let inner = outer.get("error");
         if let Some(message) = inner.and_then(|inner| serde_json::from_str(inner.get()).ok()) {
             return Self { message: Some(message), ..Self::default() };
@@ -44,52 +40,45 @@ impl Said {
     }
 }
 
-/// The error of an answer with a status that is no success. `secret` is in none of its texts.
-pub(super) fn of_status(
-    status: u16,
-    headers: &HeaderMap,
-    body: &Bytes,
-    secret: Option<&str>,
-    now: SystemTime,
-) -> Error {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let said = Said::of(text);
-    let mut error = meaning(Some(status), &said, secret);
+/// The error of an answer with a status that is no success. `key` is in none of its texts.
+pub(super) fn of_status(status: u16, headers: &HeaderMap, body: &Bytes, key: &Key, now: SystemTime) -> Error {
+    let said = Said::of(body);
+    let mut error = meaning(Some(status), &said, key);
     let wait = retry_after(headers, now).or_else(|| reset::until_reset(status, headers, now));
     if let Some(wait) = wait {
         error = error.with_retry_after(wait);
     }
-    error.with_upstream(UpstreamAnswer { status, body: kept(text, secret) })
+    error.with_upstream(key.answer(status, body))
 }
 
 /// The error an event of a stream says it is.
-pub(super) fn of_event(data: &str, secret: Option<&str>) -> Error {
+pub(super) fn of_event(data: &Bytes, key: &Key) -> Error {
     let said = Said::of(data);
-    let error = meaning(None, &said, secret);
+    let error = meaning(None, &said, key);
     // The status under which the stream began; the words are those of the event.
-    error.with_upstream(UpstreamAnswer { status: 200, body: kept(data, secret) })
+    error.with_upstream(key.answer(200, data))
 }
 
-fn meaning(status: Option<u16>, said: &Said, secret: Option<&str>) -> Error {
+fn meaning(status: Option<u16>, said: &Said, key: &Key) -> Error {
     let text = said.message.as_deref().unwrap_or_default();
     let (kind, remedy) = special(said, text).unwrap_or_else(|| {
         let by_type = said.kind.as_deref().and_then(by_type);
         by_type.unwrap_or_else(|| by_status(status.unwrap_or(500)))
     });
     let message = match (text.is_empty(), status) {
-        (false, _) => redact(text, secret).chars().take(MAX_MESSAGE).collect(),
+        (false, _) => key.message(text),
         (true, Some(status)) => format!("the provider answered with status {status}"),
         (true, None) => "the provider broke the answer off without a reason".to_owned(),
     };
     let mut error = Error::new(kind, message).with_remedy(remedy);
-    let code = said.detail.as_deref().or(said.kind.as_deref()).filter(|code| is_code(code));
-    if let Some(code) = code {
+    let code = said.detail.as_deref().or(said.kind.as_deref()).map(|code| key.redact(code));
+    if let Some(code) = code.filter(|code| is_code(code)) {
         error = error.with_code(code);
     }
     error
 }
 
-/// A code is for programs: short and plain, and so no place for a secret.
+/// A code is for programs: short and plain.
 fn is_code(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
@@ -143,38 +132,7 @@ fn by_status(status: u16) -> (ErrorKind, Remedy) {
     }
 }
 
-fn redact(text: &str, secret: Option<&str>) -> String {
-    match secret {
-        Some(secret) if !secret.is_empty() => text.replace(secret, "[redacted]"),
-        _ => text.to_owned(),
-    }
-}
-
-/// The body for the caller: small JSON, without the secret however it is written.
-fn kept(text: &str, secret: Option<&str>) -> Option<Raw> {
-    if text.len() > MAX_KEPT {
-        return None;
-    }
-    let json: &RawValue = serde_json::from_str(text).ok()?;
-    let redacted = Bytes::from(redact(json.get(), secret));
-    let raw = Raw::parse(&redacted).ok()?;
-    let hidden = secret.is_some_and(|secret| !secret.is_empty() && holds(&raw.to_value(), secret));
-    (!hidden).then_some(raw)
-}
-
-/// Whether the secret is in a text once escapes are undone.
-fn holds(value: &serde_json::Value, secret: &str) -> bool {
-    match value {
-        serde_json::Value::String(text) => text.contains(secret),
-        serde_json::Value::Array(list) => list.iter().any(|value| holds(value, secret)),
-        serde_json::Value::Object(map) => {
-            map.iter().any(|(name, value)| name.contains(secret) || holds(value, secret))
-        }
-        _ => false,
-    }
-}
-
 /// An answer that is none.
 pub(super) fn malformed(what: &str) -> Error {
-    Error::new(ErrorKind::Upstream, format!("the provider sent {what}")).with_code("malformed_answer")
+    broken("malformed_answer", format!("the provider sent {what}"))
 }

@@ -2,12 +2,12 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | requests of callers | `read.rs`, `read_block.rs`, `read_tool.rs`, over `object.rs` |
+//! | requests of callers | `read.rs`, `read_block.rs`, `read_tool.rs` |
 //! | requests to the provider | `encode.rs`, `block.rs`, over `json.rs` |
 //! | its answers and errors | `decode.rs`, `stream.rs`, `stream_block.rs`, `error.rs`, `reset.rs` |
 //! | answers and errors for callers | `answer.rs`, `render.rs`, `held.rs` |
 //!
-//! What the format has no words for is left out and named: thinking without its signature, the penalties and the seed
+//! What the format has no words for is left out and named: thinking without a signature of this format, the penalties and the seed
 //! of other formats, parts that only another format understands. Citations reach a caller of the same format only.
 
 mod answer;
@@ -18,7 +18,6 @@ mod error;
 mod front;
 mod held;
 mod json;
-mod object;
 mod provider;
 mod read;
 mod read_block;

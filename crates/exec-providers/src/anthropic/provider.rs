@@ -6,12 +6,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::stream::Stream;
 use super::{MESSAGES, decode, encode, error};
 use crate::format::{Answer, Decode, Encoded, Format};
 use crate::http::{OutgoingRequest, TransportError};
+use crate::key::Key;
 use crate::remote::{Endpoint, Remote};
 
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -26,14 +27,14 @@ const OAUTH_BETA: &str = "oauth-2025-04-20";
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Anthropic {
-    key: Option<SecretString>,
+    key: Key,
     version: String,
     max_tokens: u64,
 }
 
 impl Default for Anthropic {
     fn default() -> Self {
-        Self { key: None, version: "2023-06-01".to_owned(), max_tokens: 4096 }
+        Self { key: Key::default(), version: "2023-06-01".to_owned(), max_tokens: 4096 }
     }
 }
 
@@ -45,7 +46,7 @@ impl Anthropic {
 
     /// Sets the credentials: an API key, or an OAuth token, which begins with `sk-ant-oat` and is sent as one.
     pub fn with_key(mut self, key: SecretString) -> Self {
-        self.key = Some(key);
+        self.key = Key::new(Some(key));
         self
     }
 
@@ -69,12 +70,8 @@ impl Anthropic {
         Ok(Arc::new(Remote::new(name, self, endpoint)?))
     }
 
-    fn secret(&self) -> Option<&str> {
-        self.key.as_ref().map(ExposeSecret::expose_secret).filter(|key| !key.is_empty())
-    }
-
     fn authorize(&self, outgoing: &mut OutgoingRequest) -> Result<bool> {
-        let Some(key) = self.secret() else { return Ok(false) };
+        let Some(key) = self.key.expose() else { return Ok(false) };
         let oauth = key.starts_with(OAUTH_TOKEN);
         let done = if oauth {
             outgoing.secret_header(header::AUTHORIZATION, &format!("Bearer {key}"))
@@ -122,7 +119,7 @@ impl Format for Anthropic {
     }
 
     fn decode(&self, operation: &Operation, body: &Bytes) -> Result<Answer> {
-        decode::decode(operation, body, self.secret())
+        decode::decode(operation, body, &self.key)
     }
 
     fn decoder(&self, encoded: &Encoded) -> Box<dyn Decode> {
@@ -130,7 +127,7 @@ impl Format for Anthropic {
     }
 
     fn error(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
-        error::of_status(status, headers, body, self.secret(), SystemTime::now())
+        error::of_status(status, headers, body, &self.key, SystemTime::now())
     }
 
     fn models_path(&self) -> &'static str {

@@ -1,152 +1,104 @@
 //! Reads a request: everything it says and everything that is wrong with it, without copying what is large.
 
-use std::ops::RangeInclusive;
-
 use bytes::Bytes;
 use exec_core::chat::{Chat, Extra, Message, Part, Role, Sampling};
-use exec_core::{Error, ErrorKind, Input, Operation, Options, Request, Result, Text};
+use exec_core::{Input, Operation, Options, Request, Result};
 use serde_json::value::RawValue;
 
-use super::MESSAGES;
-use super::object::{Object, Reader, depth, join};
-use super::{read_block, read_tool};
-
-/// Deeper values could not be read as a tree by whoever looks at them later.
-const MAX_DEPTH: usize = 100;
+use super::{MESSAGES, read_block, read_tool};
+use crate::object::{Object, Path, Reader};
 
 /// Reads a body of `/v1/messages`.
+///
+/// # Errors
+/// `InvalidRequest` with every wrong field.
 pub(super) fn read(body: &Bytes) -> Result<Request> {
-    let json = parse(body)?;
-    let mut reader = Reader { body, errors: Vec::new() };
-    let Some(mut object) = reader.object("", json) else { return Err(Error::invalid(reader.errors)) };
-    let model = reader.text("", &mut object, "model");
-    if model.as_ref().is_some_and(|model| model.to_str().trim().is_empty()) {
-        reader.fail("model", "required", "must not be empty");
-    }
-    let stream = reader.optional::<bool>("", &mut object, "stream", "true or false");
-    let chat = chat(&mut reader, object);
-    if !reader.errors.is_empty() {
-        return Err(Error::invalid(reader.errors));
-    }
-    let input = Input::received(MESSAGES, body.clone(), chat);
-    let options = Options { stream: stream.unwrap_or(false), ..Options::default() };
-    let request = Request::new(Operation::CHAT, input).with_options(options);
-    Ok(request.with_model(&*model.unwrap_or_default().to_str()))
+    let (mut reader, mut fields) = Reader::open(body, MESSAGES)?;
+    let r = &mut reader;
+    let model = r.model(&mut fields);
+    let stream = fields.take("stream").and_then(|raw| r.bool(&Path::Root.key("stream"), raw));
+    let chat = chat(r, fields);
+    let (model, chat) = reader.close((model, chat))?;
+    let mut request = Request::new(Operation::CHAT, Input::received(MESSAGES, body.clone(), chat));
+    request.model = model.map(Into::into);
+    Ok(request.with_options(Options { stream: stream.unwrap_or(false), ..Options::default() }))
 }
 
-fn parse(body: &Bytes) -> Result<&RawValue> {
-    let text = std::str::from_utf8(body).map_err(|fault| {
-        let message = format!("the body is not valid utf-8 at byte {}", fault.valid_up_to());
-        Error::new(ErrorKind::InvalidRequest, message).with_code("invalid_utf8")
-    })?;
-    let json = serde_json::from_str(text).map_err(|fault| {
-        let (line, column) = (fault.line(), fault.column());
-        let message = format!("the body is not valid JSON at line {line}, column {column}");
-        Error::new(ErrorKind::InvalidRequest, message).with_code("invalid_json")
-    })?;
-    if depth(text) > MAX_DEPTH {
-        let message = format!("the body is nested deeper than {MAX_DEPTH} levels");
-        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("too_deep"));
-    }
-    Ok(json)
-}
-
-fn chat<'a>(reader: &mut Reader<'a>, mut object: Object<'a>) -> Chat {
-    let sampling = sampling(reader, &mut object);
-    let mut messages = system(reader, &mut object);
-    messages.extend(turns(reader, &mut object));
-    let tools = read_tool::tools(reader, &mut object);
-    let choice = read_tool::choice(reader, &mut object);
-    let mut extra = object.rest(reader.body);
+fn chat<'a>(r: &mut Reader<'a>, mut fields: Object<'a>) -> Chat {
+    let sampling = sampling(r, &mut fields);
+    let mut messages = system(r, &mut fields);
+    messages.extend(turns(r, &mut fields));
+    let tools = read_tool::tools(r, &mut fields);
+    let choice = read_tool::choice(r, &mut fields);
+    let mut extra = r.rest(&Path::Root, fields);
     if let Some(unread) = choice.unread {
         extra.insert("tool_choice", unread);
     }
-    Chat {
-        messages,
-        tools,
-        tool_choice: choice.choice,
-        parallel_tool_calls: choice.parallel,
-        sampling,
-        extra,
-    }
+    let (tool_choice, parallel_tool_calls) = (choice.choice, choice.parallel);
+    Chat { messages, tools, tool_choice, parallel_tool_calls, sampling, extra }
 }
 
-fn sampling<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Sampling {
-    let whole = "a whole number from 0";
-    let max_tokens = reader.optional("", object, "max_tokens", whole);
-    match max_tokens {
-        Some(0) => reader.fail("max_tokens", "out_of_range", "must be at least 1"),
-        None if !reader.errors.iter().any(|error| error.path == "max_tokens") => {
-            reader.required("max_tokens");
-        }
-        _ => {}
-    }
+fn sampling<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Sampling {
+    let path = Path::Root.key("max_tokens");
+    let max_tokens = r.required(&path, fields.take("max_tokens"));
+    let max_tokens = max_tokens.and_then(|raw| r.integer(&path, raw, 1_u64));
+    let mut number = |name: &str| {
+        let raw = fields.take(name)?;
+        r.number(&Path::Root.key(name), raw, 0.0..=1.0)
+    };
+    let (temperature, top_p) = (number("temperature"), number("top_p"));
+    let top_k = fields.take("top_k");
+    let stop = fields.take("stop_sequences");
     Sampling {
-        temperature: number(reader, object, "temperature", 0.0..=1.0),
-        top_p: number(reader, object, "top_p", 0.0..=1.0),
-        top_k: reader.optional("", object, "top_k", whole),
+        temperature,
+        top_p,
+        top_k: top_k.and_then(|raw| r.read(&Path::Root.key("top_k"), raw, "a whole number from 0")),
         max_tokens,
-        stop: reader.optional("", object, "stop_sequences", "an array of strings").unwrap_or_default(),
+        stop: stop
+            .and_then(|raw| r.read(&Path::Root.key("stop_sequences"), raw, "an array of strings"))
+            .unwrap_or_default(),
         ..Sampling::default()
     }
 }
 
-fn number<'a>(
-    reader: &mut Reader<'a>,
-    object: &mut Object<'a>,
-    name: &str,
-    range: RangeInclusive<f64>,
-) -> Option<f64> {
-    let number = reader.optional("", object, name, "a number")?;
-    if !range.contains(&number) {
-        let message = format!("must be from {} to {}", range.start(), range.end());
-        reader.fail(name, "out_of_range", message);
-    }
-    Some(number)
-}
-
-fn system<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Vec<Message> {
-    let Some(system) = object.take("system") else { return Vec::new() };
-    let parts = read_block::content(reader, "system", system, false);
+fn system<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Vec<Message> {
+    let Some(system) = fields.take("system") else { return Vec::new() };
+    let parts = read_block::content(r, &Path::Root.key("system"), system, false);
     if parts.is_empty() {
         return Vec::new();
     }
-    vec![Message { role: Role::System, parts, name: None, extra: Extra::of(MESSAGES) }]
+    vec![Message { role: Role::System, parts, name: None, extra: r.extra() }]
 }
 
-fn turns<'a>(reader: &mut Reader<'a>, object: &mut Object<'a>) -> Vec<Message> {
-    let Some(messages) = object.take("messages") else {
-        reader.required("messages");
-        return Vec::new();
-    };
-    let messages = reader.array("messages", messages);
-    if messages.as_ref().is_some_and(Vec::is_empty) {
-        reader.fail("messages", "required", "must have at least one message");
-    }
+fn turns<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Vec<Message> {
+    let path = Path::Root.key("messages");
     let mut turns = Vec::new();
-    for (at, message) in messages.unwrap_or_default().into_iter().enumerate() {
-        turn(reader, &format!("messages[{at}]"), message, &mut turns);
+    let Some(raw) = r.required(&path, fields.take("messages")) else { return turns };
+    let Some(messages) = r.array(&path, raw) else { return turns };
+    if messages.is_empty() {
+        r.error(&path, "required", "must have at least one message");
+    }
+    for (at, message) in messages.into_iter().enumerate() {
+        turn(r, &path.index(at), message, &mut turns);
     }
     turns
 }
 
-fn turn<'a>(reader: &mut Reader<'a>, path: &str, message: &'a RawValue, turns: &mut Vec<Message>) {
-    let Some(mut message) = reader.object(path, message) else { return };
-    let role = reader.text(path, &mut message, "role").map(Text::into_string);
-    let role = match role.as_deref() {
+fn turn<'a>(r: &mut Reader<'a>, path: &Path<'_>, message: &'a RawValue, turns: &mut Vec<Message>) {
+    let Some(mut message) = r.object(path, message) else { return };
+    let role = match r.name(path, &mut message, "role").as_deref() {
         Some("assistant") => Role::Assistant,
         Some("user") | None => Role::User,
         Some(_) => {
             let message = "must be user or assistant; instructions go into the top-level system";
-            reader.fail(join(path, "role"), "invalid_value", message);
+            r.error(&path.key("role"), "invalid_value", message);
             Role::User
         }
     };
-    let Some(content) = message.take("content") else {
-        return reader.required(join(path, "content"));
-    };
-    let parts = read_block::content(reader, &join(path, "content"), content, true);
-    split(role, parts, message.rest(reader.body), turns);
+    let at = path.key("content");
+    let Some(content) = r.required(&at, message.take("content")) else { return };
+    let parts = read_block::content(r, &at, content, true);
+    split(role, parts, r.rest(path, message), turns);
 }
 
 /// Gives each tool result of a user's turn a message of its own, as everybody else has it. Written in this format they

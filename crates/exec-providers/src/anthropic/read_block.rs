@@ -1,105 +1,81 @@
 //! Reads the blocks a turn is made of.
 
-use exec_core::Text;
-use exec_core::chat::{Extra, Part, Reasoning, Source, ToolCall, ToolResult};
+use exec_core::chat::{Part, Reasoning, Source, ToolCall, ToolResult};
 use serde_json::value::RawValue;
 
-use super::MESSAGES;
-use super::object::{Object, Reader, join, opaque};
+use crate::object::{Object, Path, Reader};
 
 /// Reads a content that is a string or a list of blocks. `results` says whether tool results may be among them; they
 /// never are inside each other, so this goes two levels deep and no deeper.
 pub(super) fn content<'a>(
-    reader: &mut Reader<'a>,
-    path: &str,
+    r: &mut Reader<'a>,
+    path: &Path<'_>,
     content: &'a RawValue,
     results: bool,
 ) -> Vec<Part> {
-    if let Some(text) = Text::of(reader.body, content) {
-        reader.check_text(path, content);
-        return vec![Part::Text { text, extra: Extra::of(MESSAGES) }];
-    }
-    if !content.get().starts_with('[') {
-        reader.wrong_type(path, "a string or an array of blocks");
-        return Vec::new();
-    }
-    let blocks = reader.array(path, content).unwrap_or_default();
-    let mut parts = Vec::with_capacity(blocks.len());
-    for (at, block) in blocks.into_iter().enumerate() {
-        parts.extend(read_block(reader, &format!("{path}[{at}]"), block, results));
-    }
-    parts
+    let block = |r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue| block(r, path, raw, results);
+    r.content(path, content, "a string or an array of blocks", block)
 }
 
-fn read_block<'a>(reader: &mut Reader<'a>, path: &str, json: &'a RawValue, results: bool) -> Option<Part> {
-    let mut block = reader.object(path, json)?;
-    let kind = reader.text(path, &mut block, "type")?.into_string();
+fn block<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue, results: bool) -> Option<Part> {
+    let mut block = r.object(path, raw)?;
+    let kind = r.name(path, &mut block, "type")?;
     match kind.as_str() {
         "text" => {
-            let text = reader.text(path, &mut block, "text")?;
-            Some(Part::Text { text, extra: block.rest(reader.body) })
+            let text = r.member(path, &mut block, "text")?;
+            Some(Part::Text { text, extra: r.rest(path, block) })
         }
-        "image" => image(reader, path, json, block),
-        "tool_use" => tool_use(reader, path, block),
-        "tool_result" if results => tool_result(reader, path, block),
+        "image" => image(r, path, raw, block),
+        "tool_use" => tool_use(r, path, block),
+        "tool_result" if results => tool_result(r, path, block),
         "thinking" => {
-            let text = reader.text(path, &mut block, "thinking")?;
-            let signature = block.text(reader.body, "signature").filter(|signature| !signature.is_empty());
-            Some(Part::Reasoning(Reasoning { text, signature, extra: block.rest(reader.body) }))
+            let text = r.member(path, &mut block, "thinking")?;
+            let signature = block.take("signature").and_then(|raw| r.text(&path.key("signature"), raw));
+            let signature = signature.filter(|signature| !signature.is_empty());
+            Some(Part::Reasoning(Reasoning { text, signature, extra: r.rest(path, block) }))
         }
-        _ => Some(Part::Opaque(opaque(reader.body, kind, json))),
+        _ => Some(Part::Opaque(r.opaque(path, kind, raw))),
     }
 }
 
-fn image<'a>(reader: &mut Reader<'a>, path: &str, json: &'a RawValue, mut block: Object<'a>) -> Option<Part> {
-    let Some(source) = block.take("source") else {
-        reader.required(join(path, "source"));
-        return None;
-    };
-    let path = join(path, "source");
-    let mut source = reader.object(&path, source)?;
-    let kind = reader.text(&path, &mut source, "type")?;
-    let known = match &*kind.to_str() {
+fn image<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue, mut block: Object<'a>) -> Option<Part> {
+    let at = path.key("source");
+    let source = r.required(&at, block.take("source"))?;
+    let mut source = r.object(&at, source)?;
+    let known = match r.name(&at, &mut source, "type")?.as_str() {
         "base64" => {
-            let media_type = reader.text(&path, &mut source, "media_type")?.into_string();
-            Source::Base64 { media_type, data: reader.text(&path, &mut source, "data")? }
+            let media_type = r.name(&at, &mut source, "media_type")?;
+            Source::Base64 { media_type, data: r.member(&at, &mut source, "data")? }
         }
-        "url" => Source::Url(reader.text(&path, &mut source, "url")?),
-        _ => return Some(Part::Opaque(opaque(reader.body, "image", json))),
+        "url" => Source::Url(r.member(&at, &mut source, "url")?),
+        _ => return Some(Part::Opaque(r.opaque(path, "image", raw))),
     };
     // A source that says more than we have names for is better kept as it is than lost in part.
     if source.is_empty() {
-        Some(Part::Image { source: known, extra: block.rest(reader.body) })
+        Some(Part::Image { source: known, extra: r.rest(path, block) })
     } else {
-        Some(Part::Opaque(opaque(reader.body, "image", json)))
+        Some(Part::Opaque(r.opaque(path, "image", raw)))
     }
 }
 
-fn tool_use<'a>(reader: &mut Reader<'a>, path: &str, mut block: Object<'a>) -> Option<Part> {
-    let id = reader.text(path, &mut block, "id");
-    let name = reader.text(path, &mut block, "name");
-    let Some(input) = block.take("input") else {
-        reader.required(join(path, "input"));
-        return None;
-    };
+fn tool_use<'a>(r: &mut Reader<'a>, path: &Path<'_>, mut block: Object<'a>) -> Option<Part> {
+    let id = r.name(path, &mut block, "id");
+    let name = r.name(path, &mut block, "name");
+    let at = path.key("input");
+    let input = r.required(&at, block.take("input"))?;
     if !input.get().starts_with('{') {
-        reader.wrong_type(join(path, "input"), "an object");
+        r.wrong_type::<()>(&at, "an object");
     }
-    Some(Part::ToolCall(ToolCall {
-        id: id?.into_string(),
-        name: name?.into_string(),
-        arguments: input.get().into(),
-        extra: block.rest(reader.body),
-    }))
+    let arguments = r.json_text(&at, input)?;
+    let extra = r.rest(path, block);
+    Some(Part::ToolCall(ToolCall { id: id?, name: name?, arguments, extra }))
 }
 
-fn tool_result<'a>(reader: &mut Reader<'a>, path: &str, mut block: Object<'a>) -> Option<Part> {
-    let id = reader.text(path, &mut block, "tool_use_id");
-    let failed = reader.optional(path, &mut block, "is_error", "true or false").unwrap_or(false);
-    let parts = match block.take("content") {
-        Some(json) => content(reader, &join(path, "content"), json, false),
-        None => Vec::new(),
-    };
-    let id = id?.into_string();
-    Some(Part::ToolResult(ToolResult { id, parts, failed, extra: block.rest(reader.body) }))
+fn tool_result<'a>(r: &mut Reader<'a>, path: &Path<'_>, mut block: Object<'a>) -> Option<Part> {
+    let id = r.name(path, &mut block, "tool_use_id");
+    let failed = block.take("is_error").and_then(|raw| r.bool(&path.key("is_error"), raw)).unwrap_or(false);
+    let content = block.take("content");
+    let parts = content.map(|raw| self::content(r, &path.key("content"), raw, false)).unwrap_or_default();
+    let extra = r.rest(path, block);
+    Some(Part::ToolResult(ToolResult { id: id?, parts, failed, extra }))
 }

@@ -12,10 +12,12 @@ use serde_json::json;
 use super::MESSAGES;
 use super::answer::{self, envelope};
 use super::block::made_up_id;
-use super::held::{Held, Progress};
+use super::held::Held;
 use super::json::{Json, Object};
 use super::usage::{stop_reason, usage_json};
 use crate::format::{Render, Reply};
+use crate::lines::write_data;
+use crate::progress::Progress;
 
 /// The most tool calls one answer may have; later ones are left out.
 const MAX_CALLS: usize = 1024;
@@ -299,17 +301,12 @@ fn put_json(value: &impl serde::Serialize, out: &mut BytesMut) {
     let _: serde_json::Result<()> = serde_json::to_writer(out.writer(), value);
 }
 
-/// An event as it came; data of several lines becomes several lines again.
+/// An event as it came.
 fn write_event(name: &[u8], data: &Bytes, out: &mut BytesMut) {
     if !name.is_empty() {
         out.put_slice(b"event: ");
         out.put_slice(name);
         out.put_slice(b"\n");
     }
-    for line in data.split(|byte| *byte == b'\n') {
-        out.put_slice(b"data: ");
-        out.put_slice(line);
-        out.put_slice(b"\n");
-    }
-    out.put_slice(b"\n");
+    write_data(data, out);
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
+use crate::retry_after::until_renewed;
+
 const LIMITS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
 
 /// The wait until every limit that is spent is good again; when no header says which is, until the first one is.
@@ -15,11 +17,10 @@ pub(super) fn until_reset(status: u16, headers: &HeaderMap, now: SystemTime) -> 
     let text = |name: String| headers.get(name)?.to_str().ok();
     let reset = |limit: &'static str| {
         let at = rfc3339(text(format!("anthropic-ratelimit-{limit}-reset"))?.trim())?;
-        Some(at.duration_since(now).unwrap_or_default())
+        let spent = text(format!("anthropic-ratelimit-{limit}-remaining")) == Some("0");
+        Some((spent, at.duration_since(now).unwrap_or_default()))
     };
-    let spent = |limit: &&'static str| text(format!("anthropic-ratelimit-{limit}-remaining")) == Some("0");
-    let latest = LIMITS.into_iter().filter(spent).filter_map(reset).max();
-    latest.or_else(|| LIMITS.into_iter().filter_map(reset).min())
+    until_renewed(LIMITS.into_iter().filter_map(reset))
 }
 
 /// `2025-01-01T00:00:00Z`, with a fraction or an offset if need be.

@@ -4,24 +4,26 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Chunk, Error, ErrorKind, Result, Summary, Verbatim};
-use secrecy::{ExposeSecret, SecretString};
+use exec_core::{Chunk, Error, Result, Summary, Verbatim};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
 use super::decode::name;
 use super::error;
-use super::object::Object;
-use super::stream_block::Blocks;
+use super::stream_block::{Blocks, DELTA, Delta};
 use super::usage::{self, Counts};
+use crate::fault::cut;
 use crate::format::Decode;
+use crate::hold::Hold;
 use crate::http::sse::SseEvent;
+use crate::key::Key;
+use crate::object::Object;
 
 /// The events with a meaning. What is not among them is passed over, because there may be new ones any day.
 const EVENTS: [&str; 7] = [
     "message_start",
     "content_block_start",
-    "content_block_delta",
+    DELTA,
     "content_block_stop",
     "message_delta",
     "message_stop",
@@ -31,35 +33,30 @@ const EVENTS: [&str; 7] = [
 /// A reader for one streamed answer.
 pub(super) struct Stream {
     verbatim: bool,
-    secret: Option<SecretString>,
+    key: Key,
     blocks: Blocks,
     counts: Counts,
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
     id: Option<Arc<str>>,
     model: Option<Arc<str>>,
-    /// Events from the one that says why the answer ends: forwarded once it really has ended, so that an answer that was
-    /// cut right before its end never looks complete.
-    held: VecDeque<Chunk>,
+    held: Hold,
     ended: bool,
 }
 
-/// The most events that are held; there should be one.
-const MAX_HELD: usize = 64;
-
 impl Stream {
     /// `verbatim` keeps every event as it came, besides what it means.
-    pub(super) fn new(verbatim: bool, secret: Option<SecretString>) -> Self {
+    pub(super) fn new(verbatim: bool, key: Key) -> Self {
         Self {
             verbatim,
-            secret,
+            key,
             blocks: Blocks::default(),
             counts: Counts::default(),
             stop_reason: None,
             stop_sequence: None,
             id: None,
             model: None,
-            held: VecDeque::new(),
+            held: Hold::default(),
             ended: false,
         }
     }
@@ -69,7 +66,7 @@ impl Stream {
         match kind {
             "message_start" => self.start(event)?,
             "content_block_start" => return self.blocks.start(data, event),
-            "content_block_delta" => return self.blocks.delta(event),
+            DELTA => return Ok(self.blocks.delta(Delta::of(event)?)?.into_iter().collect()),
             "content_block_stop" => return self.blocks.stop(event),
             "message_delta" => self.delta(event),
             "message_stop" => {
@@ -83,8 +80,7 @@ impl Stream {
     }
 
     fn error(&self, data: &Bytes) -> Error {
-        let secret = self.secret.as_ref().map(ExposeSecret::expose_secret);
-        error::of_event(std::str::from_utf8(data).unwrap_or_default(), secret)
+        error::of_event(data, &self.key)
     }
 
     fn start(&mut self, mut event: Object<'_>) -> Result<()> {
@@ -109,11 +105,22 @@ impl Stream {
         }
     }
 
-    fn forward(&mut self, event: Chunk, out: &mut VecDeque<Chunk>) {
-        self.held.push_back(event);
-        if self.stop_reason.is_none() || self.ended || self.held.len() > MAX_HELD {
-            out.append(&mut self.held);
+    /// Adds an event of the type `kind` and what it means.
+    fn give(
+        &mut self,
+        kind: &str,
+        event: SseEvent,
+        means: impl IntoIterator<Item = Chunk>,
+        out: &mut VecDeque<Chunk>,
+    ) {
+        if !self.verbatim {
+            out.extend(means);
+            return;
         }
+        let name = Some(bytes_of(if event.name().is_empty() { kind } else { event.name() }));
+        let means = means.into_iter().collect();
+        let event = Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means });
+        self.held.forward(event, self.stop_reason.is_some() && !self.ended, out);
     }
 
     fn summary(&mut self) -> Summary {
@@ -131,6 +138,13 @@ impl Decode for Stream {
         if self.ended {
             return Ok(());
         }
+        if matches!(event.name(), DELTA | "")
+            && let Some(delta) = Delta::fast(event.text())
+        {
+            let means = self.blocks.delta(delta)?;
+            self.give(DELTA, event, means, out);
+            return Ok(());
+        }
         let parsed = Object::parse(event.text());
         // The type in the data is what counts: not everybody who speaks this format also names the events.
         let inner: Option<String> = parsed.as_ref().ok().and_then(kind_of);
@@ -143,14 +157,7 @@ impl Decode for Stream {
             }
             Err(_) => Vec::new(),
         };
-        if self.verbatim {
-            let name =
-                Some(Bytes::from(if event.name().is_empty() { kind } else { event.name().to_owned() }));
-            let event = Chunk::Verbatim(Verbatim { wire: MESSAGES, event: name, data: event.data, means });
-            self.forward(event, out);
-        } else {
-            out.extend(means);
-        }
+        self.give(&kind, event, means, out);
         if self.ended {
             out.push_back(Chunk::End(self.summary()));
         }
@@ -161,8 +168,7 @@ impl Decode for Stream {
         if self.ended {
             return Ok(());
         }
-        let message = "the stream ended before its end was announced";
-        Err(Error::new(ErrorKind::Upstream, message).with_code("stream_cut"))
+        Err(cut())
     }
 
     fn id(&self) -> Option<Arc<str>> {
@@ -172,6 +178,13 @@ impl Decode for Stream {
     fn model(&self) -> Option<Arc<str>> {
         self.model.clone()
     }
+}
+
+/// The name of an event, without a copy if it is one we know.
+fn bytes_of(name: &str) -> Bytes {
+    let known = EVENTS.into_iter().find(|known| *known == name);
+    known
+        .map_or_else(|| Bytes::copy_from_slice(name.as_bytes()), |known| Bytes::from_static(known.as_bytes()))
 }
 
 /// The type of an event; one that has none and speaks of an error is one.

@@ -3,13 +3,18 @@
 use bytes::Bytes;
 use exec_core::chat::Opaque;
 use exec_core::{Chunk, Raw, Result, ToolDelta};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
+use super::decode::opaque;
 use super::error::malformed;
 use super::json::{self, Json};
-use super::object::{Object, opaque};
 use crate::http::{Edit, splice};
+use crate::object::Object;
+
+/// The name of the event that brings a piece of a block.
+pub(super) const DELTA: &str = "content_block_delta";
 
 /// The most blocks that may be open at once. Those who keep to the format have one.
 const MAX_OPEN: usize = 64;
@@ -81,35 +86,32 @@ impl Blocks {
         Ok((Block::Call { index, input: Some(input) }, Some(Chunk::ToolCall(first))))
     }
 
-    pub(super) fn delta(&mut self, mut event: Object<'_>) -> Result<Vec<Chunk>> {
-        let index = index_of(&mut event)?;
-        let delta = event.take("delta").and_then(Object::of);
-        let mut delta = delta.ok_or_else(|| malformed("a content_block_delta without a delta"))?;
+    pub(super) fn delta(&mut self, delta: Delta) -> Result<Option<Chunk>> {
+        let Delta { index, delta } = delta;
         let block = self.open.iter_mut().find(|(known, _)| *known == index).map(|(_, block)| block);
         let block = block.ok_or_else(|| malformed("a delta of a block that is not open"))?;
-        let mut piece = |name: &str| text(&mut delta, name);
-        let means = match block {
-            Block::Text => piece("text").map(Chunk::Text),
-            Block::Thinking { worded, signature } => match piece("thinking") {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(match block {
+            Block::Text => given(delta.text).map(Chunk::Text),
+            Block::Thinking { worded, signature } => match given(delta.thinking) {
                 Some(words) => {
                     *worded = true;
                     Some(Chunk::Reasoning(words))
                 }
                 None => {
-                    keep(&mut self.kept, signature, &piece("signature").unwrap_or_default())?;
+                    keep(&mut self.kept, signature, &delta.signature.unwrap_or_default())?;
                     None
                 }
             },
-            Block::Call { index, input } => piece("partial_json").map(|arguments| {
+            Block::Call { index, input } => given(delta.partial_json).map(|arguments| {
                 *input = None;
                 Chunk::ToolCall(ToolDelta { index: *index, arguments, ..ToolDelta::default() })
             }),
             Block::Opaque { input, .. } => {
-                keep(&mut self.kept, input, &piece("partial_json").unwrap_or_default())?;
+                keep(&mut self.kept, input, &delta.partial_json.unwrap_or_default())?;
                 None
             }
-        };
-        Ok(means.into_iter().collect())
+        })
     }
 
     pub(super) fn stop(&mut self, mut event: Object<'_>) -> Result<Vec<Chunk>> {
@@ -123,6 +125,49 @@ impl Blocks {
     pub(super) fn close(&mut self) -> Result<Vec<Chunk>> {
         let ends: Result<Vec<_>> = self.open.drain(..).map(|(_, block)| block.end()).collect();
         Ok(ends?.into_iter().flatten().collect())
+    }
+}
+
+/// A piece of a block: the event there is for nearly every token.
+pub(super) struct Delta {
+    index: u64,
+    delta: Piece,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Piece {
+    text: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    partial_json: Option<String>,
+}
+
+impl Delta {
+    /// Reads an event of this name in one go, as they nearly always are. `None` for whatever is unusual, which is read
+    /// with [`of`](Self::of).
+    pub(super) fn fast(json: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Event<'a> {
+            r#type: &'a str,
+            index: u64,
+            delta: Piece,
+        }
+        // A struct is also read from an array, which no event is.
+        let json = json.starts_with('{').then_some(json)?;
+        let Event { r#type: kind, index, delta } = serde_json::from_str(json).ok()?;
+        (kind == DELTA).then_some(Self { index, delta })
+    }
+
+    /// Reads an event member by member.
+    pub(super) fn of(mut event: Object<'_>) -> Result<Self> {
+        let index = index_of(&mut event)?;
+        let delta = event.take("delta").and_then(Object::of);
+        let mut delta = delta.ok_or_else(|| malformed("a content_block_delta without a delta"))?;
+        let mut piece = |name: &str| delta.string(name);
+        let (text, thinking) = (piece("text"), piece("thinking"));
+        let (signature, partial_json) = (piece("signature"), piece("partial_json"));
+        Ok(Self { index, delta: Piece { text, thinking, signature, partial_json } })
     }
 }
 

@@ -4,7 +4,7 @@ use exec_core::{Finish, Summary, Usage};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::object::Object;
+use crate::object::Object;
 
 /// What was said of the tokens so far. Every number is cumulative: a later one replaces an earlier one.
 #[derive(Clone, Copy, Debug, Default)]

@@ -94,7 +94,8 @@ impl Pool {
             let held = match self.ticket().await? {
                 Ticket::Share(stream) => Some(Held::Http2(stream)),
                 Ticket::Reuse(connection) => self.revive(*connection).await,
-                Ticket::Dial(permit, turn) => self.dial(permit, turn).await?,
+                // Large, because of the handshakes, and rare: no other call should carry it around.
+                Ticket::Dial(permit, turn) => Box::pin(self.dial(permit, turn)).await?,
             };
             if let Some(held) = held {
                 return Ok(Lease::new(held, self.clone(), self.gate.using()));

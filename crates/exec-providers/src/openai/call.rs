@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use exec_core::{Error, ErrorKind, Result, ToolDelta};
+use exec_core::{Error, Result, ToolDelta};
 
 use super::shape::{CallDelta, FunctionDelta};
+use crate::fault::broken;
+use crate::progress::Progress;
 
 /// The most calls one answer may have.
 const MAX_CALLS: usize = 1024;
@@ -18,7 +20,7 @@ struct Call {
     /// The identifier as the server gave it, or empty.
     id: String,
     index: Option<u64>,
-    arguments: Arguments,
+    arguments: Progress,
 }
 
 impl Calls {
@@ -36,11 +38,11 @@ impl Calls {
         if known.is_none() {
             if at >= MAX_CALLS {
                 let message = format!("the answer has more than {MAX_CALLS} tool calls");
-                return Err(Error::new(ErrorKind::Upstream, message).with_code("malformed_answer"));
+                return Err(broken("malformed_answer", message));
             }
-            self.0.push(Call { id: id.to_owned(), index: delta.index.0, arguments: Arguments::default() });
+            self.0.push(Call { id: id.to_owned(), index: delta.index.0, arguments: Progress::default() });
         }
-        self.0[at].arguments.read(&arguments);
+        self.0[at].arguments.feed(&arguments);
         let index = u32::try_from(at).unwrap_or(u32::MAX);
         let first = known.is_none();
         let id = first.then(|| if id.is_empty() { made_up(answer, at) } else { id.to_owned() });
@@ -55,7 +57,7 @@ impl Calls {
         };
         if id.is_empty() {
             // A name again, after arguments that are complete, is the next call of a server that gives none an identifier.
-            return same_index().filter(|&at| !(named && self.0[at].arguments.complete()));
+            return same_index().filter(|&at| !(named && self.0[at].arguments.is_complete()));
         }
         self.0.iter().rposition(|call| call.id == id).or_else(|| {
             // The identifier of a call that began without one comes later, and without the name again.
@@ -70,34 +72,5 @@ pub(super) fn made_up(answer: Option<&Arc<str>>, at: usize) -> String {
 }
 
 pub(super) fn not_text() -> Error {
-    Error::new(ErrorKind::Upstream, "the arguments of a tool call are no text").with_code("malformed_event")
-}
-
-/// Whether the pieces so far are a whole JSON object.
-#[derive(Default)]
-struct Arguments {
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-    begun: bool,
-}
-
-impl Arguments {
-    fn read(&mut self, piece: &str) {
-        for byte in piece.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.in_string => self.escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => (self.depth, self.begun) = (self.depth + 1, true),
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-    }
-
-    fn complete(&self) -> bool {
-        self.begun && self.depth == 0
-    }
+    broken("malformed_event", "the arguments of a tool call are no text")
 }

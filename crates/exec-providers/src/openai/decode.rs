@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use exec_core::chat::{Opaque, Reasoning, ToolCall};
-use exec_core::{Error, ErrorKind, Output, Part, Raw, Result, Summary};
+use exec_core::{Error, Output, Part, Raw, Result, Summary};
 use serde_json::value::RawValue;
 
 use super::call::{made_up, not_text};
@@ -12,6 +12,7 @@ use super::error::ErrorReader;
 use super::lenient::Str;
 use super::shape::{self, CallDelta, Choice, Delta, Event};
 use super::{CHAT, OPAQUE_CALL};
+use crate::fault::broken;
 use crate::format::Answer;
 
 /// Reads `body`.
@@ -42,7 +43,7 @@ pub(super) fn chat(body: &Bytes, errors: &ErrorReader) -> Result<Answer> {
 
 fn message(choice: Choice<'_>, id: Option<&Arc<str>>) -> Result<Output> {
     let mut output = Output::default();
-    let mut message: Delta<'_> = choice.message.or(choice.delta).unwrap_or_default();
+    let mut message: Delta<'_> = choice.message.map(|message| *message).or(choice.delta).unwrap_or_default();
     if let Some(Str(text)) = message.thinking() {
         let text = text.into_owned().into();
         output.push(Part::Reasoning(Reasoning { text, ..Reasoning::default() }));
@@ -102,11 +103,10 @@ pub(super) fn named(said: Option<&Str<'_>>) -> Option<Arc<str>> {
 }
 
 pub(super) fn no_answer(message: &str) -> Error {
-    Error::new(ErrorKind::Upstream, message).with_code("malformed_answer")
+    broken("malformed_answer", message)
 }
 
 /// Says where, never what: the answer is the caller's.
 pub(super) fn malformed(error: &serde_json::Error) -> Error {
-    let message = format!("the answer is malformed (line {}, column {})", error.line(), error.column());
-    Error::new(ErrorKind::Upstream, message).with_code("malformed_answer")
+    no_answer(&format!("the answer is malformed (line {}, column {})", error.line(), error.column()))
 }

@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 
 use super::EMBEDDINGS;
 use super::decode::{malformed, named, no_answer};
-use super::encode::unwritable;
 use super::error::ErrorReader;
-use super::fields::{Path, Reader};
+use super::front_error;
 use super::lenient::{Count, Str};
 use super::shape::Tokens;
-use super::{front_error, read};
+use crate::fault::unwritable;
 use crate::format::{Answer, Encoded, Front, Render, Reply};
 use crate::http::{Edit, encode_body, splice};
+use crate::object::{Path, Reader};
 
 /// Embeddings as a caller asks for them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +31,7 @@ impl Front for EmbeddingsFront {
     fn read(&self, body: &Bytes) -> Result<Request> {
         let (mut reader, mut fields) = Reader::open(body, EMBEDDINGS)?;
         let (r, root) = (&mut reader, Path::Root);
-        let model = read::model(r, &mut fields);
+        let model = r.model(&mut fields);
         let path = root.key("input");
         if let Some(raw) = r.required(&path, fields.take("input")) {
             input(r, &path, raw);
@@ -155,7 +155,7 @@ pub(super) fn encode(request: &Request, model: &str) -> Result<Encoded> {
     };
     if let Some(bytes) = request.input.bytes_in(EMBEDDINGS) {
         let body = Edit::set("model", &model).and_then(|edit| splice(bytes, &[edit]));
-        return Ok(encoded(body.map_err(|e| unwritable(&e))?, true));
+        return Ok(encoded(body.map_err(unwritable)?, true));
     }
     let mut members = match request.input.value()? {
         Value::Object(members) if members.contains_key("input") => members.clone(),
@@ -167,7 +167,7 @@ pub(super) fn encode(request: &Request, model: &str) -> Result<Encoded> {
         }
     };
     members.insert("model".to_owned(), model.into());
-    Ok(encoded(encode_body(&members, &[]).map_err(|e| unwritable(&e))?, false))
+    Ok(encoded(encode_body(&members, &[]).map_err(unwritable)?, false))
 }
 
 #[derive(Deserialize)]

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 use exec_core::chat::{Function, Tool, ToolChoice};
-use exec_core::{Chat, Error, ErrorKind, Extra, Part, Request, Result};
+use exec_core::{Chat, Extra, Part, Request, Result};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::encode_message::{Messages, write_extra};
-use super::read::StreamOptions;
+use super::read::{STREAM_OPTIONS, StreamOptions};
 use super::{CHAT, IN_FUNCTION};
+use crate::fault::unwritable;
 use crate::format::Encoded;
-use crate::http::{Edit, JsonError, encode_body, splice};
+use crate::http::{Edit, encode_body, splice};
 
 const PATH: &str = "/chat/completions";
 
@@ -18,41 +19,31 @@ const PATH: &str = "/chat/completions";
 pub(super) fn chat(request: &Request, model: &str, newer_limit: bool) -> Result<Encoded> {
     let stream = request.options.stream;
     if let Some(bytes) = request.input.bytes_in(CHAT) {
-        return received(bytes, model, stream);
+        return received(bytes, request.input.chat()?, model, stream);
     }
     let chat = request.input.chat()?;
     let messages = Messages::of(chat)?;
     let body = Body { chat, messages, model, stream, newer_limit };
     let source = request.input.as_received().map(|(_, bytes)| bytes.clone());
-    let body = encode_body(&body, source.as_slice()).map_err(|e| unwritable(&e))?;
+    let body = encode_body(&body, source.as_slice()).map_err(unwritable)?;
     Ok(Encoded { path: PATH, body, dropped: dropped(chat), verbatim: false, hide_usage: false })
 }
 
 /// The bytes as they came, with our model and with what makes the stream say its usage.
-fn received(bytes: &Bytes, model: &str, stream: bool) -> Result<Encoded> {
+fn received(bytes: &Bytes, chat: &Chat, model: &str, stream: bool) -> Result<Encoded> {
     let mut edits = vec![Edit::set("model", &model)];
     let mut hide_usage = false;
     if stream {
-        let given = StreamOptions::of(bytes);
+        let given = StreamOptions::of(chat);
         hide_usage = !given.include_usage();
-        let mut options = given.stream_options.unwrap_or_default();
-        options.insert("include_usage".to_owned(), Value::Bool(true));
         edits.push(Edit::set("stream", &true));
-        edits.push(Edit::set("stream_options", &options));
+        edits.push(Edit::set(STREAM_OPTIONS, &given.with_usage()));
     } else {
-        edits.extend([Ok(Edit::remove("stream")), Ok(Edit::remove("stream_options"))]);
+        edits.extend([Ok(Edit::remove("stream")), Ok(Edit::remove(STREAM_OPTIONS))]);
     }
     let edits: Result<Vec<_>, _> = edits.into_iter().collect();
-    let body = edits.and_then(|edits| splice(bytes, &edits)).map_err(|e| unwritable(&e))?;
+    let body = edits.and_then(|edits| splice(bytes, &edits)).map_err(unwritable)?;
     Ok(Encoded { path: PATH, body, dropped: Vec::new(), verbatim: true, hide_usage })
-}
-
-pub(super) fn unwritable(error: &JsonError) -> Error {
-    let kind = match error {
-        JsonError::Source { .. } => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Internal,
-    };
-    Error::new(kind, format!("the request cannot be written for the provider: {error}"))
 }
 
 /// What of `chat` this format has no words for.
@@ -91,7 +82,7 @@ impl Serialize for Body<'_> {
         map.serialize_entry("messages", &self.messages)?;
         if self.stream {
             map.serialize_entry("stream", &true)?;
-            map.serialize_entry("stream_options", &json!({"include_usage": true}))?;
+            map.serialize_entry(STREAM_OPTIONS, &StreamOptions::of(chat).with_usage())?;
         }
         self.tools(&mut map)?;
         self.sampling(&mut map)?;
@@ -133,7 +124,7 @@ impl Body<'_> {
     /// Whether we write the member `name` ourselves, so that an unknown field of that name must not.
     fn writes(&self, name: &str) -> bool {
         match name {
-            "model" | "messages" | "stream" | "stream_options" | "n" | "tools" => true,
+            "model" | "messages" | "stream" | STREAM_OPTIONS | "n" | "tools" => true,
             "tool_choice" => self.chat.tool_choice.is_some(),
             "max_tokens" | "max_completion_tokens" => self.chat.sampling.max_tokens.is_some(),
             _ => false,

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
+use crate::key::MAX_KEPT;
 
 type Case = (u16, &'static str, ErrorKind, Remedy, &'static str);
 
@@ -232,7 +233,7 @@ const CASES: &[Case] = &[
 ];
 
 fn reader() -> ErrorReader {
-    ErrorReader { key: Some("sk-canary-123456".into()) }
+    ErrorReader { key: "sk-canary-123456".into() }
 }
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

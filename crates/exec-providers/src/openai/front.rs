@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use exec_core::chat::{Reasoning, ToolCall};
-use exec_core::{Error, Output, Part, Raw, Request, Result, Wire};
+use exec_core::{Error, Operation, Output, Part, Raw, Request, Result, Wire};
 use serde::Serialize;
 
 use super::answer::{CallOut, Envelope, FunctionOut, Head, WireUsage};
@@ -17,11 +17,13 @@ use crate::format::{Front, Render, Reply};
 pub struct OpenAiFront;
 
 impl OpenAiFront {
-    /// Whether the caller asked for the usage in the stream, read from the body of a request in this format. Costs
-    /// one pass over the body.
+    /// Whether the caller of a request in this format asked for the usage in the stream. O(1) for a request that was
+    /// [read](Front::read): the body is not looked at again.
     #[must_use]
     pub fn include_usage(request: &Request) -> bool {
-        request.input.bytes_in(CHAT).is_some_and(|body| StreamOptions::of(body).include_usage())
+        let ours = request.operation == Operation::CHAT && request.input.bytes_in(CHAT).is_some();
+        let chat = request.input.chat().ok().filter(|_| ours);
+        chat.is_some_and(|chat| StreamOptions::of(chat).include_usage())
     }
 }
 

@@ -4,6 +4,8 @@ use bytes::{Bytes, BytesMut};
 use exec_core::{Error, ErrorKind, FieldError};
 use serde::Serialize;
 
+use crate::lines::write_data;
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: Inner<'a>,
@@ -53,9 +55,7 @@ pub(super) fn json(error: &Error, request_id: &str) -> Bytes {
 
 /// The error as an event of a stream.
 pub(super) fn event(error: &Error, request_id: &str, out: &mut BytesMut) {
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(&json(error, request_id));
-    out.extend_from_slice(b"\n\n");
+    write_data(&json(error, request_id), out);
 }
 
 /// OpenAI's class of the error.

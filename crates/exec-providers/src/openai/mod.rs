@@ -22,7 +22,6 @@ mod encode;
 mod encode_message;
 mod error;
 mod error_rules;
-mod fields;
 mod front;
 mod front_error;
 mod lenient;

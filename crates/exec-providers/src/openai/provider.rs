@@ -14,6 +14,7 @@ use super::stream::Decoder;
 use super::{CHAT, EMBEDDINGS, decode, embed, encode, models};
 use crate::format::{Answer, Decode, Encoded, Format};
 use crate::http::{OutgoingRequest, TransportError};
+use crate::key::Key;
 use crate::remote::{Endpoint, Remote};
 
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
@@ -36,7 +37,7 @@ pub struct OpenAi {
 impl OpenAi {
     /// A provider that is called with `api_key`, or without one: many compatible servers ask for none.
     pub fn new(api_key: Option<SecretString>) -> Self {
-        Self { errors: Arc::new(ErrorReader { key: api_key }), ..Self::default() }
+        Self { errors: Arc::new(ErrorReader { key: Key::new(api_key) }), ..Self::default() }
     }
 
     /// Says which organization is billed.
@@ -70,7 +71,7 @@ impl OpenAi {
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenAi")
-            .field("has_key", &self.errors.key.is_some())
+            .field("has_key", &self.errors.key.expose().is_some())
             .field("organization", &self.organization)
             .field("project", &self.project)
             .finish_non_exhaustive()
@@ -99,8 +100,8 @@ impl Format for OpenAi {
     }
 
     fn headers(&self, request: &Request, outgoing: &mut OutgoingRequest) -> Result<()> {
-        if let Some(key) = &self.errors.key {
-            let value = SecretString::from(format!("Bearer {}", key.expose_secret()));
+        if let Some(key) = self.errors.key.expose() {
+            let value = SecretString::from(format!("Bearer {key}"));
             let set = outgoing.secret_header(AUTHORIZATION, value.expose_secret());
             set.map_err(|_| unusable("api key"))?;
         }

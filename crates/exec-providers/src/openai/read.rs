@@ -4,9 +4,13 @@ use bytes::Bytes;
 use exec_core::chat::{Sampling, Tool};
 use exec_core::{Chat, Input, Message, Operation, Options, Request, Result};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::fields::{Fields, Path, Reader};
 use super::{CHAT, read_message, read_tool};
+use crate::object::{Object, Path, Reader};
+
+/// What the caller says about the stream it wants; whoever writes the answer looks there.
+pub(super) const STREAM_OPTIONS: &str = "stream_options";
 
 /// Reads `body`.
 ///
@@ -16,9 +20,9 @@ pub(super) fn request(body: &Bytes) -> Result<Request> {
     let (mut reader, mut fields) = Reader::open(body, CHAT)?;
     let r = &mut reader;
     let root = Path::Root;
-    let model = model(r, &mut fields);
+    let model = r.model(&mut fields);
     let stream = fields.take("stream").and_then(|raw| r.bool(&root.key("stream"), raw)).unwrap_or(false);
-    stream_options(r, &mut fields);
+    stream_options(r, &fields);
     one_answer(r, &mut fields);
     let chat = chat(r, fields);
     let (model, chat) = reader.close((model, chat))?;
@@ -27,28 +31,17 @@ pub(super) fn request(body: &Bytes) -> Result<Request> {
     Ok(request.with_options(Options { stream, ..Options::default() }))
 }
 
-/// The model, which must be named.
-pub(super) fn model<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Option<String> {
-    let path = Path::Root.key("model");
-    let raw = r.required(&path, fields.take("model"))?;
-    let model = r.string(&path, raw)?;
-    if model.is_empty() {
-        r.error(&path, "required", "must name a model");
-    }
-    Some(model)
-}
-
-/// Only checked: it is no part of the conversation. Who needs it reads it from the body.
-fn stream_options<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) {
-    let path = Path::Root.key("stream_options");
-    let Some(raw) = fields.take("stream_options") else { return };
+/// Only checked: it is no part of the conversation and stays among the fields without a name.
+fn stream_options<'a>(r: &mut Reader<'a>, fields: &Object<'a>) {
+    let path = Path::Root.key(STREAM_OPTIONS);
+    let Some(raw) = fields.get(STREAM_OPTIONS).filter(|raw| raw.get() != "null") else { return };
     let Some(mut options) = r.object(&path, raw) else { return };
     if let Some(raw) = options.take("include_usage") {
         r.bool(&path.key("include_usage"), raw);
     }
 }
 
-fn one_answer<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) {
+fn one_answer<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) {
     let path = Path::Root.key("n");
     let n = fields.take("n").and_then(|raw| r.integer(&path, raw, 1_u64));
     if n.is_some_and(|n| n > 1) {
@@ -56,7 +49,7 @@ fn one_answer<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) {
     }
 }
 
-fn chat<'a>(r: &mut Reader<'a>, mut fields: Fields<'a>) -> Chat {
+fn chat<'a>(r: &mut Reader<'a>, mut fields: Object<'a>) -> Chat {
     let mut extra = r.extra();
     let messages = messages(r, &mut fields);
     let tools = tools(r, &mut fields);
@@ -72,11 +65,11 @@ fn chat<'a>(r: &mut Reader<'a>, mut fields: Fields<'a>) -> Chat {
         }
     }
     let sampling = sampling(r, &mut fields);
-    fields.into_extra(r, &root, "", &mut extra);
+    r.rest_into(&root, fields, "", &mut extra);
     Chat { messages, tools, tool_choice, parallel_tool_calls, sampling, extra }
 }
 
-fn messages<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Vec<Message> {
+fn messages<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Vec<Message> {
     let path = Path::Root.key("messages");
     let Some(raw) = r.required(&path, fields.take("messages")) else { return Vec::new() };
     let Some(items) = r.array(&path, raw) else { return Vec::new() };
@@ -87,14 +80,14 @@ fn messages<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Vec<Message> {
     items.iter().enumerate().filter_map(read).collect()
 }
 
-fn tools<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Vec<Tool> {
+fn tools<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Vec<Tool> {
     let path = Path::Root.key("tools");
     let items = fields.take("tools").and_then(|raw| r.array(&path, raw)).unwrap_or_default();
     let read = |(index, raw): (usize, &&'a RawValue)| read_tool::tool(r, &path.index(index), raw);
     items.iter().enumerate().filter_map(read).collect()
 }
 
-fn sampling<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Sampling {
+fn sampling<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Sampling {
     let mut number = |key: &str, range| {
         let raw = fields.take(key)?;
         r.number(&Path::Root.key(key), raw, range)
@@ -115,7 +108,7 @@ fn sampling<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Sampling {
 }
 
 /// The limit has an old and a new name.
-fn max_tokens<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Option<u64> {
+fn max_tokens<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Option<u64> {
     let mut limit = |key: &str| {
         let raw = fields.take(key)?;
         r.integer(&Path::Root.key(key), raw, 1_u64)
@@ -128,7 +121,7 @@ fn max_tokens<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Option<u64> {
     new.or(old)
 }
 
-fn stop<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Vec<String> {
+fn stop<'a>(r: &mut Reader<'a>, fields: &mut Object<'a>) -> Vec<String> {
     let path = Path::Root.key("stop");
     let Some(raw) = fields.take("stop") else { return Vec::new() };
     if raw.get().starts_with('"') {
@@ -142,20 +135,24 @@ fn stop<'a>(r: &mut Reader<'a>, fields: &mut Fields<'a>) -> Vec<String> {
     items.iter().enumerate().filter_map(|(i, raw)| r.string(&path.index(i), raw)).collect()
 }
 
-/// What a body says about its stream, read without looking at anything else in it.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct StreamOptions {
-    pub(super) stream_options: Option<serde_json::Map<String, serde_json::Value>>,
-}
+/// What a caller says about the stream it wants.
+#[derive(Default)]
+pub(super) struct StreamOptions(Map<String, Value>);
 
 impl StreamOptions {
-    pub(super) fn of(body: &Bytes) -> Self {
-        serde_json::from_slice(body).unwrap_or_default()
+    /// What `chat` says, if it came in this format.
+    pub(super) fn of(chat: &Chat) -> Self {
+        let given = chat.extra.for_wire(CHAT).find(|(name, _)| *name == STREAM_OPTIONS);
+        Self(given.and_then(|(_, options)| options.read().ok()).unwrap_or_default())
     }
 
     pub(super) fn include_usage(&self) -> bool {
-        let options = self.stream_options.as_ref();
-        options.and_then(|o| o.get("include_usage")).and_then(serde_json::Value::as_bool).unwrap_or(false)
+        self.0.get("include_usage").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The same, with the usage asked for.
+    pub(super) fn with_usage(mut self) -> Map<String, Value> {
+        self.0.insert("include_usage".to_owned(), Value::Bool(true));
+        self.0
     }
 }

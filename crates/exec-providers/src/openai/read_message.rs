@@ -1,11 +1,11 @@
 //! Reads one message of a chat completion request, and its parts.
 
-use exec_core::chat::{Opaque, Source, ToolResult};
+use exec_core::chat::{Source, ToolResult};
 use exec_core::{Message, Part, Role, Text};
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, Path, Reader};
-use super::{CHAT, IN_IMAGE, read_tool};
+use super::{IN_IMAGE, read_tool};
+use crate::object::{Object, Path, Reader};
 
 pub(super) fn message<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Message> {
     let mut fields = r.object(path, raw)?;
@@ -15,7 +15,8 @@ pub(super) fn message<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue
     if role != Role::Assistant {
         r.required(&path.key("content"), content);
     }
-    let mut parts = content.map(|raw| self::content(r, &path.key("content"), raw)).unwrap_or_default();
+    let read = |raw| r.content(&path.key("content"), raw, "a string or an array of parts", part);
+    let mut parts = content.map(read).unwrap_or_default();
     if role == Role::Tool {
         parts = vec![tool_result(r, path, &mut fields, parts)];
     }
@@ -26,15 +27,11 @@ pub(super) fn message<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue
         let items = r.array(&path, raw).unwrap_or_default();
         parts.extend(items.iter().enumerate().filter_map(|(i, raw)| read_tool::call(r, &path.index(i), raw)));
     }
-    let mut extra = r.extra();
-    fields.into_extra(r, path, "", &mut extra);
-    Some(Message { role, parts, name, extra })
+    Some(Message { role, parts, name, extra: r.rest(path, fields) })
 }
 
-fn role<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>) -> Option<Role> {
-    let path = path.key("role");
-    let raw = r.required(&path, fields.take("role"))?;
-    let role = match r.string(&path, raw)?.as_str() {
+fn role<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Object<'a>) -> Option<Role> {
+    let role = match r.name(path, fields, "role")?.as_str() {
         "system" => Role::System,
         "developer" => Role::Developer,
         "user" => Role::User,
@@ -42,65 +39,40 @@ fn role<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>) -> Opt
         "tool" => Role::Tool,
         _ => {
             let message = "must be one of system, developer, user, assistant, tool";
-            r.error(&path, "invalid_value", message);
+            r.error(&path.key("role"), "invalid_value", message);
             return None;
         }
     };
     Some(role)
 }
 
-fn tool_result<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>, parts: Vec<Part>) -> Part {
-    let path = path.key("tool_call_id");
-    let id = r.required(&path, fields.take("tool_call_id")).and_then(|raw| r.string(&path, raw));
+fn tool_result<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Object<'a>, parts: Vec<Part>) -> Part {
+    let id = r.name(path, fields, "tool_call_id");
     Part::ToolResult(ToolResult { id: id.unwrap_or_default(), parts, failed: false, extra: r.extra() })
-}
-
-fn content<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Vec<Part> {
-    match raw.get().as_bytes().first() {
-        Some(b'"') => {
-            let text = r.text(path, raw);
-            text.map(|text| Part::Text { text, extra: r.extra() }).into_iter().collect()
-        }
-        Some(b'[') => {
-            let items = r.array(path, raw).unwrap_or_default();
-            items.iter().enumerate().filter_map(|(i, raw)| part(r, &path.index(i), raw)).collect()
-        }
-        _ => {
-            r.error(path, "invalid_type", "must be a string or an array of parts");
-            Vec::new()
-        }
-    }
 }
 
 fn part<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Part> {
     let mut fields = r.object(path, raw)?;
-    let kind_path = path.key("type");
-    let kind_raw = r.required(&kind_path, fields.take("type"))?;
-    let kind = r.string(&kind_path, kind_raw)?;
+    let kind = r.name(path, &mut fields, "type")?;
     match kind.as_str() {
         "text" => {
-            let at = path.key("text");
-            let raw = r.required(&at, fields.take("text"))?;
-            let text = r.text(&at, raw)?;
-            let mut extra = r.extra();
-            fields.into_extra(r, path, "", &mut extra);
-            Some(Part::Text { text, extra })
+            let text = r.member(path, &mut fields, "text")?;
+            Some(Part::Text { text, extra: r.rest(path, fields) })
         }
         "image_url" => image(r, path, fields),
-        _ => Some(Part::Opaque(Opaque::new(CHAT, kind, r.raw(path, raw)))),
+        _ => Some(Part::Opaque(r.opaque(path, kind, raw))),
     }
 }
 
-fn image<'a>(r: &mut Reader<'a>, path: &Path<'_>, mut fields: Fields<'a>) -> Option<Part> {
+fn image<'a>(r: &mut Reader<'a>, path: &Path<'_>, mut fields: Object<'a>) -> Option<Part> {
     let at = path.key("image_url");
     let raw = r.required(&at, fields.take("image_url"))?;
     let mut inner = r.object(&at, raw)?;
     let url_path = at.key("url");
     let url_raw = r.required(&url_path, inner.take("url"))?;
     let url = r.text(&url_path, url_raw)?;
-    let mut extra = r.extra();
-    fields.into_extra(r, path, "", &mut extra);
-    inner.into_extra(r, &at, IN_IMAGE, &mut extra);
+    let mut extra = r.rest(path, fields);
+    r.rest_into(&at, inner, IN_IMAGE, &mut extra);
     Some(Part::Image { source: source(url_raw, url), extra })
 }
 

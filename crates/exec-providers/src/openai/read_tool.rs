@@ -1,22 +1,22 @@
 //! Reads tools, the choice among them, and calls of them.
 
 use exec_core::Part;
-use exec_core::chat::{Function, Opaque, Tool, ToolCall, ToolChoice};
+use exec_core::chat::{Function, Tool, ToolCall, ToolChoice};
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, Path, Reader};
-use super::{CHAT, IN_FUNCTION, OPAQUE_CALL};
+use super::{IN_FUNCTION, OPAQUE_CALL};
+use crate::object::{Path, Reader};
 
 pub(super) fn tool<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -> Option<Tool> {
     let mut fields = r.object(path, raw)?;
-    let kind = string(r, path, &mut fields, "type")?;
+    let kind = r.name(path, &mut fields, "type")?;
     if kind != "function" {
-        return Some(Tool::Opaque(Opaque::new(CHAT, kind, r.raw(path, raw))));
+        return Some(Tool::Opaque(r.opaque(path, kind, raw)));
     }
     let at = path.key("function");
     let raw = r.required(&at, fields.take("function"))?;
     let mut inner = r.object(&at, raw)?;
-    let name = string(r, &at, &mut inner, "name")?;
+    let name = r.name(&at, &mut inner, "name")?;
     let description = inner.take("description").and_then(|raw| r.text(&at.key("description"), raw));
     let parameters = inner.take("parameters").map(|raw| {
         if !raw.get().starts_with('{') {
@@ -24,9 +24,8 @@ pub(super) fn tool<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -
         }
         r.raw(&at.key("parameters"), raw)
     });
-    let mut extra = r.extra();
-    fields.into_extra(r, path, "", &mut extra);
-    inner.into_extra(r, &at, IN_FUNCTION, &mut extra);
+    let mut extra = r.rest(path, fields);
+    r.rest_into(&at, inner, IN_FUNCTION, &mut extra);
     Some(Tool::Function(Function { name, description, parameters, extra }))
 }
 
@@ -71,24 +70,15 @@ pub(super) fn call<'a>(r: &mut Reader<'a>, path: &Path<'_>, raw: &'a RawValue) -
     };
     if kind != "function" {
         let kind = [OPAQUE_CALL, &kind].concat();
-        return Some(Part::Opaque(Opaque::new(CHAT, kind, r.raw(path, raw))));
+        return Some(Part::Opaque(r.opaque(path, kind, raw)));
     }
-    let id = string(r, path, &mut fields, "id");
+    let id = r.name(path, &mut fields, "id");
     let at = path.key("function");
     let raw = r.required(&at, fields.take("function"))?;
     let mut inner = r.object(&at, raw)?;
-    let name = string(r, &at, &mut inner, "name");
-    let arguments_at = at.key("arguments");
-    let arguments = r.required(&arguments_at, inner.take("arguments"));
-    let arguments = arguments.and_then(|raw| r.text(&arguments_at, raw));
-    let mut extra = r.extra();
-    fields.into_extra(r, path, "", &mut extra);
-    inner.into_extra(r, &at, IN_FUNCTION, &mut extra);
+    let name = r.name(&at, &mut inner, "name");
+    let arguments = r.member(&at, &mut inner, "arguments");
+    let mut extra = r.rest(path, fields);
+    r.rest_into(&at, inner, IN_FUNCTION, &mut extra);
     Some(Part::ToolCall(ToolCall { id: id?, name: name?, arguments: arguments?, extra }))
-}
-
-fn string<'a>(r: &mut Reader<'a>, path: &Path<'_>, fields: &mut Fields<'a>, key: &str) -> Option<String> {
-    let path = path.key(key);
-    let raw = r.required(&path, fields.take(key))?;
-    r.string(&path, raw)
 }

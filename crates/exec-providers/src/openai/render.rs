@@ -8,6 +8,7 @@ use super::answer::{CallOut, Envelope, FunctionOut, Head, WireUsage};
 use super::shape::finish_reason;
 use super::{CHAT, front_error};
 use crate::format::{Render, Reply};
+use crate::lines::write_data;
 
 const OBJECT: &str = "chat.completion.chunk";
 
@@ -98,12 +99,9 @@ impl Renderer {
             return;
         }
         self.forwarded = true;
-        for line in event.data.split(|&byte| byte == b'\n') {
-            out.extend_from_slice(b"data: ");
-            out.extend_from_slice(line);
-            out.extend_from_slice(b"\n");
-        }
-        out.extend_from_slice(b"\n");
+        // The provider's own first event says the role.
+        self.begun = true;
+        write_data(&event.data, out);
     }
 
     fn end(&mut self, summary: &Summary, out: &mut BytesMut) {

@@ -1,4 +1,5 @@
-//! The shape of what servers answer, whole or in pieces, read leniently: see [`lenient`](super::lenient).
+//! The shape of what servers answer, whole or in pieces, read leniently: see [`lenient`](super::lenient). One is made for
+//! nearly every token and moved several times, so what is rare is in a box.
 
 use exec_core::{Finish, Usage};
 use serde::Deserialize;
@@ -16,7 +17,7 @@ pub(super) struct Event<'a> {
     #[serde(borrow, default)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
-    pub(super) usage: Option<Tokens>,
+    pub(super) usage: Option<Box<Tokens>>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -30,7 +31,7 @@ pub(super) struct Choice<'a> {
     #[serde(borrow, default)]
     pub(super) delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
-    pub(super) message: Option<Delta<'a>>,
+    pub(super) message: Option<Box<Delta<'a>>>,
     #[serde(borrow, default)]
     pub(super) finish_reason: Option<Str<'a>>,
     #[serde(borrow, default)]
@@ -50,7 +51,7 @@ pub(super) struct Delta<'a> {
     #[serde(borrow, default)]
     pub(super) tool_calls: Option<Vec<CallDelta<'a>>>,
     #[serde(borrow, default)]
-    pub(super) function_call: Option<FunctionDelta<'a>>,
+    pub(super) function_call: Option<Box<FunctionDelta<'a>>>,
 }
 
 impl<'a> Delta<'a> {
@@ -73,8 +74,9 @@ pub(super) struct CallDelta<'a> {
 
 impl<'a> CallDelta<'a> {
     /// The one call of servers from before there were several.
-    pub(super) fn alone(function: FunctionDelta<'a>) -> Self {
-        Self { index: Count(None), id: None, function: Some(function) }
+    #[expect(clippy::boxed_local, reason = "it comes in a box")]
+    pub(super) fn alone(function: Box<FunctionDelta<'a>>) -> Self {
+        Self { index: Count(None), id: None, function: Some(*function) }
     }
 }
 

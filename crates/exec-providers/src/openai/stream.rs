@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Chunk, Error, ErrorKind, Finish, Result, Summary, Usage, Verbatim};
+use exec_core::{Chunk, Error, Finish, Result, Summary, Usage, Verbatim};
 
 use super::CHAT;
 use super::call::Calls;
 use super::error::ErrorReader;
 use super::lenient::Str;
 use super::shape::{self, Choice, Delta, Event};
+use crate::fault::{broken, cut};
 use crate::format::{Decode, Encoded};
+use crate::hold::Hold;
 use crate::http::sse::SseEvent;
 
 /// The reader of one stream.
@@ -24,6 +26,9 @@ pub(super) struct Decoder {
     calls: Calls,
     finish: Option<Finish>,
     usage: Option<Usage>,
+    held: Hold,
+    /// Whether the event being read numbers its tool calls in a way its caller's SDK could not follow.
+    renumbered: bool,
     ended: bool,
 }
 
@@ -38,21 +43,23 @@ impl Decoder {
             calls: Calls::default(),
             finish: None,
             usage: None,
+            held: Hold::default(),
+            renumbered: false,
             ended: false,
         }
     }
 
     fn end(&mut self, out: &mut VecDeque<Chunk>) {
         self.ended = true;
+        self.held.release(out);
         let finish = self.finish.take().unwrap_or_default();
         out.push_back(Chunk::End(Summary { finish, usage: self.usage, ..Summary::default() }));
     }
 
     /// Reads one object and adds what it means to `means`. Says whether it holds usage and nothing else.
-    fn object(&mut self, event: &SseEvent, means: &mut impl Extend<Chunk>) -> Result<bool> {
+    fn object(&mut self, text: &str, data: &Bytes, means: &mut impl Extend<Chunk>) -> Result<bool> {
         // A struct is also read from an array, which no event is.
-        let (text, data) = (event.text(), &event.data);
-        if !text.trim_ascii_start().starts_with('{') {
+        if !text.starts_with('{') {
             return Err(malformed("it is no object"));
         }
         let event: Event<'_> = serde_json::from_str(text)
@@ -80,7 +87,7 @@ impl Decoder {
         if choice.error.is_some() || reason == "error" {
             return Err(self.errors.in_answer(data));
         }
-        if let Some(delta) = choice.delta.or(choice.message) {
+        if let Some(delta) = choice.delta.or_else(|| choice.message.map(|message| *message)) {
             self.delta(delta, means)?;
         }
         self.finish = shape::finish(reason).or(self.finish.take());
@@ -93,7 +100,9 @@ impl Decoder {
         means.extend(words.map(|text| Chunk::Text(text.0.into_owned())));
         let old = delta.function_call.map(shape::CallDelta::alone);
         for call in delta.tool_calls.into_iter().flatten().chain(old).filter(|call| call.function.is_some()) {
-            means.extend([Chunk::ToolCall(self.calls.delta(&call, self.id.as_ref())?)]);
+            let delta = self.calls.delta(&call, self.id.as_ref())?;
+            self.renumbered |= call.index.0 != Some(delta.index.into());
+            means.extend([Chunk::ToolCall(delta)]);
         }
         Ok(())
     }
@@ -113,13 +122,16 @@ impl Decode for Decoder {
             return Err(self.errors.in_answer(&event.data));
         }
         if !self.verbatim {
-            self.object(&event, out)?;
+            self.object(text, &event.data, out)?;
             return Ok(());
         }
         let mut means = Vec::new();
-        let only_usage = self.object(&event, &mut means)?;
-        if !(only_usage && self.hide_usage) {
-            out.push_back(Chunk::Verbatim(Verbatim { wire: CHAT, event: None, data: event.data, means }));
+        let only_usage = self.object(text, &event.data, &mut means)?;
+        if std::mem::take(&mut self.renumbered) {
+            out.extend(means);
+        } else if !(only_usage && self.hide_usage) {
+            let event = Chunk::Verbatim(Verbatim { wire: CHAT, event: None, data: event.data, means });
+            self.held.forward(event, self.finish.is_some(), out);
         }
         Ok(())
     }
@@ -129,8 +141,7 @@ impl Decode for Decoder {
             return Ok(());
         }
         if self.finish.is_none() {
-            let message = "the stream ended before the answer was complete";
-            return Err(Error::new(ErrorKind::Upstream, message).with_code("stream_cut"));
+            return Err(cut());
         }
         self.end(out);
         Ok(())
@@ -155,6 +166,5 @@ fn name(known: &mut Option<Arc<str>>, said: Option<&Str<'_>>) {
 
 /// Says where, never what: the event is the caller's.
 fn malformed(place: &str) -> Error {
-    Error::new(ErrorKind::Upstream, format!("an event of the stream is malformed ({place})"))
-        .with_code("malformed_event")
+    broken("malformed_event", format!("an event of the stream is malformed ({place})"))
 }

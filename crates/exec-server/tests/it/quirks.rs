@@ -74,9 +74,6 @@ async fn tool_calls_are_told_apart_whatever_their_index_says() {
             assert_eq!(anthropic_calls(&anthropic.events()), expected(), "/v1/messages {model}");
             let mut body = chat(&model, true);
             body["tools"] = json!([tool("first"), tool("second"), tool("third")]);
-            if provider == "up" {
-                continue; // Forwarded as it came, the quirk included.
-            }
             let openai = house.client.post("/v1/chat/completions", &body).await;
             assert_eq!(openai_calls(&openai.events()), expected(), "/v1/chat/completions {model}");
         }

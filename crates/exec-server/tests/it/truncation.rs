@@ -3,7 +3,7 @@
 use serde_json::Value;
 use xtask::upstream::text;
 
-use crate::support::{Answer, House, chat, execution, message};
+use crate::support::{Answer, Client, House, chat, execution, message};
 
 const TOKENS: u64 = 60;
 
@@ -77,7 +77,13 @@ async fn a_connection_closed_after_any_byte() {
             let model = format!("{provider}/fault:{spec}");
             if provider == "up" { chat(&model, true) } else { message(&model, true) }
         };
-        let whole = house.client.post(path, &ask("tokens=3")).await.body.len();
+        // As long as the upstream's own answer: what is forwarded is shorter.
+        let mut direct = ask("tokens=3");
+        direct["model"] = "fault:tokens=3".into();
+        direct["stream_options"] = serde_json::json!({"include_usage": true});
+        let key = "authorization: Bearer k\r\nx-api-key: k\r\nanthropic-version: 2023-06-01\r\n";
+        let upstream = Client::new(house.upstream.addr());
+        let whole = upstream.post_with(path, key, direct.to_string().as_bytes()).await.body.len();
         for n in 0..whole {
             let answer = house.client.post(path, &ask(&format!("tokens=3,cut-bytes={n}"))).await;
             let failed =

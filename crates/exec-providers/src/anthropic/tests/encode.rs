@@ -101,6 +101,27 @@ fn what_cannot_be_said_is_left_out_and_named() {
 }
 
 #[test]
+fn only_thinking_that_was_signed_here_is_sent_back() {
+    let thought = |extra| Reasoning { text: "hm".into(), signature: Some("s".into()), extra };
+    for (extra, sent) in [(Extra::of(MESSAGES), true), (Extra::default(), true), (Extra::of(OTHER), false)] {
+        let parts = vec![Part::Reasoning(thought(extra)), Part::text("so")];
+        let chat = Chat::user("hi").with_message(message(Role::Assistant, parts));
+        let (body, dropped) = encode(&Request::chat(chat)).unwrap();
+        let name = "messages[].content[].reasoning";
+        assert_eq!(dropped.iter().any(|dropped| dropped == name), !sent);
+        assert_eq!(body["messages"][1].to_string().contains("thinking"), sent, "{body}");
+    }
+}
+
+#[test]
+fn thinking_that_was_read_here_stays_signed_in_an_answer() {
+    let answer = json!({"content": [{"type": "thinking", "thinking": "hm", "signature": "s"}]});
+    let answer = Anthropic::new().decode(&Operation::CHAT, &answer.to_string().into()).unwrap();
+    let [Part::Reasoning(thought)] = answer.output.parts() else { panic!("no thinking") };
+    assert_eq!(thought.extra.wire(), Some(MESSAGES));
+}
+
+#[test]
 fn tools_and_their_choice_are_translated() {
     let mut chat = Chat::user("hi");
     chat.tools = vec![

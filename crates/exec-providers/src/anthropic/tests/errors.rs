@@ -15,7 +15,7 @@ fn error(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> E
         .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
         .collect();
     let now = UNIX_EPOCH + Duration::from_secs(1_735_689_600);
-    of_status(status, &headers, &Bytes::from(body.to_owned()), Some("sk-ant-secret"), now)
+    of_status(status, &headers, &Bytes::from(body.to_owned()), &"sk-ant-secret".into(), now)
 }
 
 fn said(kind: &str, message: &str) -> String {

@@ -187,7 +187,7 @@ proptest! {
         let stream = damage(render(chunks(output)).to_vec());
         let mut parser = crate::http::sse::SseParser::new(1 << 20);
         parser.push(stream);
-        let mut reader = Stream::new(true, None);
+        let mut reader = Stream::new(true, Default::default());
         for event in parser.map_while(Result::ok) {
             let _: exec_core::Result<_> = reader.event(event, &mut VecDeque::new());
         }

@@ -51,7 +51,7 @@ fn sse(list: &[Value]) -> Vec<SseEvent> {
 
 /// Every chunk of a stream, with the error of its end if there is one.
 fn decode(list: Vec<SseEvent>, verbatim: bool) -> Result<Vec<Chunk>> {
-    let mut stream = Stream::new(verbatim, Some("sk-secret".to_owned().into()));
+    let mut stream = Stream::new(verbatim, "sk-secret".into());
     let mut out = VecDeque::new();
     for event in list {
         stream.event(event, &mut out)?;

@@ -1,13 +1,16 @@
 //! What streamed and complete answers of the provider mean.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use exec_core::chat::{Part, Reasoning};
 use exec_core::{Chunk, ErrorKind, Finish, Operation, Usage};
 use serde_json::{Value, json};
 
+use super::super::stream::Stream;
 use super::super::{Anthropic, MESSAGES};
 use super::{decode, events, fold, sse};
-use crate::format::Format;
+use crate::format::{Decode, Format};
 
 fn start(index: u64, block: &Value) -> Value {
     json!({"type": "content_block_start", "index": index, "content_block": block})
@@ -256,4 +259,33 @@ fn models_are_listed() {
         (&value["first_id"], &value["last_id"], &value["has_more"]),
         (&json!("a"), &json!("b"), &json!(false))
     );
+}
+
+#[test]
+fn unusual_pieces_mean_the_same_as_usual_ones() {
+    let delta = |data: &str| {
+        let start = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text"}}"#;
+        let text = format!("data: {start}\n\nevent: content_block_delta\ndata: {data}\n\n");
+        let mut stream = Stream::new(false, Default::default());
+        let mut out = VecDeque::new();
+        events(&text.into()).into_iter().try_for_each(|event| stream.event(event, &mut out)).map(|()| out)
+    };
+    let usual = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}"#;
+    for unusual in [
+        usual,
+        r#" {"type":"content_block_delta","index":0,"delta":{"text":"hi"},"x":[{}]}"#,
+        r#"{"type":"content\u005fblock_delta","index":0,"delta":{"text":"h\u0069"}}"#,
+        r#"{"type":"content_block_delta","index":7,"index":0,"delta":{"text":"no","text":"hi","thinking":7}}"#,
+    ] {
+        assert_eq!(delta(unusual).unwrap(), [Chunk::Text("hi".into())], "{unusual}");
+    }
+    assert!(delta(r#"{"type":"ping","index":0,"delta":{"text":"hi"}}"#).unwrap().is_empty());
+    assert!(delta(r#"{"type":"content_block_delta","index":0,"delta":{"text":null}}"#).unwrap().is_empty());
+    let half = delta(r#"{"type":"content_block_delta","index":0,"delta":{"text":"a\ud800"}}"#).unwrap();
+    assert!(matches!(&half[0], Chunk::Text(text) if text.starts_with("a\u{fffd}")), "{half:?}");
+    for broken in
+        [r#"["content_block_delta",0,{"text":"hi"}]"#, r#"{"type":"content_block_delta","index":0}"#]
+    {
+        assert_eq!(delta(broken).unwrap_err().code(), "malformed_answer", "{broken}");
+    }
 }

@@ -46,6 +46,25 @@ fn received_bytes_are_sent_on_with_what_must_differ() {
 }
 
 #[test]
+fn what_is_said_about_the_stream_survives_and_is_written_once() {
+    let mut streamed = body();
+    streamed["stream_options"] = json!({"include_usage": false, "include_obfuscation": false});
+    let chat = received(&streamed, true).input.chat().unwrap().clone();
+    assert!(chat.extra.get("stream_options").is_some());
+    assert!(chat.inexpressible_in(exec_core::Wire::new("other")).iter().all(|name| name == "future"));
+    let mut request = Request::chat(chat);
+    let mut expected = body();
+    expected["model"] = "up".into();
+    assert_eq!(sent(&request), expected);
+    request.options = Options { stream: true, ..Options::default() }.into();
+    let bytes = OpenAi::default().encode(&request, "up").unwrap().body.to_bytes();
+    let text = std::str::from_utf8(&bytes).unwrap();
+    assert_eq!(text.matches("stream_options").count(), 1, "{text}");
+    let options = &serde_json::from_slice::<Value>(&bytes).unwrap()["stream_options"];
+    assert_eq!(*options, json!({"include_usage": true, "include_obfuscation": false}));
+}
+
+#[test]
 fn what_has_no_words_here_is_named() {
     let mut chat = Chat::user("x");
     chat.sampling.top_k = Some(3);
