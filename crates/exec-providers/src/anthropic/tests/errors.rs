@@ -22,96 +22,114 @@ fn said(kind: &str, message: &str) -> String {
     json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}).to_string()
 }
 
+use ErrorKind as K;
+use Remedy::{Elsewhere, Retry, Stop};
+use Seen::{Raw, Said};
+
+/// What a provider sent.
+enum Seen {
+    /// An error in its own shape.
+    Said(&'static str, &'static str),
+    /// Something else.
+    Raw(&'static str),
+}
+
+const INVALID: &str = "invalid_request_error";
+
+const SPENT: &str = r#"{"type":"error","error":{"type":"rate_limit_error","message":"spend","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
+
+/// Status, body, and what they mean.
+const BODIES: &[(u16, Seen, K, Remedy, &str)] = &[
+    (400, Said(INVALID, "messages: at least one message is required"), K::InvalidRequest, Stop, INVALID),
+    (
+        400,
+        Said(INVALID, "prompt is too long: 210000 tokens > 200000 maximum"),
+        K::ContextLength,
+        Stop,
+        INVALID,
+    ),
+    (
+        400,
+        Said(INVALID, "input length and `max_tokens` exceed context limit: 1 + 2 > 3"),
+        K::ContextLength,
+        Stop,
+        INVALID,
+    ),
+    (
+        400,
+        Said(INVALID, "Your credit balance is too low to access the Anthropic API."),
+        K::RateLimited,
+        Elsewhere,
+        INVALID,
+    ),
+    (
+        400,
+        Said(INVALID, "You have reached your specified API usage limits."),
+        K::RateLimited,
+        Elsewhere,
+        INVALID,
+    ),
+    (400, Said(INVALID, "Output blocked by content filtering policy"), K::ContentFiltered, Stop, INVALID),
+    (400, Said(INVALID, "temperature: range: 0..1"), K::InvalidRequest, Stop, INVALID),
+    (
+        401,
+        Said("authentication_error", "invalid x-api-key"),
+        K::Unauthenticated,
+        Elsewhere,
+        "authentication_error",
+    ),
+    (
+        401,
+        Said("authentication_error", "OAuth token has expired"),
+        K::Unauthenticated,
+        Elsewhere,
+        "authentication_error",
+    ),
+    (402, Said("billing_error", "pay first"), K::RateLimited, Elsewhere, "billing_error"),
+    (402, Raw(""), K::RateLimited, Elsewhere, "rate_limited"),
+    (403, Said("permission_error", "no access"), K::PermissionDenied, Elsewhere, "permission_error"),
+    (403, Raw("<html>Request not allowed</html>"), K::PermissionDenied, Elsewhere, "permission_denied"),
+    (404, Said("not_found_error", "model: claude-0"), K::NotFound, Elsewhere, "not_found_error"),
+    (404, Raw("404 page not found"), K::NotFound, Elsewhere, "not_found"),
+    (408, Raw(""), K::Upstream, Retry, "upstream"),
+    (409, Said("conflict_error", "conflict"), K::Upstream, Retry, "conflict_error"),
+    (
+        413,
+        Said("request_too_large", "Request exceeds the maximum size"),
+        K::TooLarge,
+        Stop,
+        "request_too_large",
+    ),
+    (413, Raw("<html>413 Request Entity Too Large</html>"), K::TooLarge, Stop, "too_large"),
+    (422, Raw("{}"), K::InvalidRequest, Stop, "invalid_request"),
+    (429, Said("rate_limit_error", "slow down"), K::RateLimited, Retry, "rate_limit_error"),
+    (429, Raw(SPENT), K::RateLimited, Elsewhere, "enforced_spend_limit_reached"),
+    (429, Raw("{\"error\": 5}"), K::RateLimited, Retry, "rate_limited"),
+    (500, Said("api_error", "Internal server error"), K::Upstream, Retry, "api_error"),
+    (500, Said("overloaded_error", "Overloaded"), K::Overloaded, Retry, "overloaded_error"),
+    (500, Raw("{\"error\": \"plain words\"}"), K::Upstream, Retry, "upstream"),
+    (502, Raw("<html>Bad Gateway</html>"), K::Upstream, Retry, "upstream"),
+    (503, Raw("upstream connect error"), K::Overloaded, Retry, "overloaded"),
+    (504, Said("timeout_error", "timed out"), K::Upstream, Retry, "timeout_error"),
+    (520, Raw(""), K::Upstream, Retry, "upstream"),
+    (529, Said("overloaded_error", "Overloaded"), K::Overloaded, Retry, "overloaded_error"),
+    (529, Raw(""), K::Overloaded, Retry, "overloaded"),
+    (302, Raw(""), K::Upstream, Elsewhere, "upstream"),
+    (400, Said("Weird Type!", "x"), K::InvalidRequest, Stop, "invalid_request"),
+    (400, Raw("[[[["), K::InvalidRequest, Stop, "invalid_request"),
+];
+
 #[test]
 fn every_body_that_was_seen_is_understood() {
-    use ErrorKind as K;
-    use Remedy::{Elsewhere, Retry, Stop};
-    let invalid = "invalid_request_error";
-    let spent = r#"{"type":"error","error":{"type":"rate_limit_error","message":"spend","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
-    let table: Vec<(u16, String, K, Remedy, &str)> = vec![
-        (400, said(invalid, "messages: at least one message is required"), K::InvalidRequest, Stop, invalid),
-        (
-            400,
-            said(invalid, "prompt is too long: 210000 tokens > 200000 maximum"),
-            K::ContextLength,
-            Stop,
-            invalid,
-        ),
-        (
-            400,
-            said(invalid, "input length and `max_tokens` exceed context limit: 1 + 2 > 3"),
-            K::ContextLength,
-            Stop,
-            invalid,
-        ),
-        (
-            400,
-            said(invalid, "Your credit balance is too low to access the Anthropic API."),
-            K::RateLimited,
-            Elsewhere,
-            invalid,
-        ),
-        (
-            400,
-            said(invalid, "You have reached your specified API usage limits."),
-            K::RateLimited,
-            Elsewhere,
-            invalid,
-        ),
-        (400, said(invalid, "Output blocked by content filtering policy"), K::ContentFiltered, Stop, invalid),
-        (400, said(invalid, "temperature: range: 0..1"), K::InvalidRequest, Stop, invalid),
-        (
-            401,
-            said("authentication_error", "invalid x-api-key"),
-            K::Unauthenticated,
-            Elsewhere,
-            "authentication_error",
-        ),
-        (
-            401,
-            said("authentication_error", "OAuth token has expired"),
-            K::Unauthenticated,
-            Elsewhere,
-            "authentication_error",
-        ),
-        (402, said("billing_error", "pay first"), K::RateLimited, Elsewhere, "billing_error"),
-        (402, String::new(), K::RateLimited, Elsewhere, "rate_limited"),
-        (403, said("permission_error", "no access"), K::PermissionDenied, Elsewhere, "permission_error"),
-        (403, "<html>Request not allowed</html>".into(), K::PermissionDenied, Elsewhere, "permission_denied"),
-        (404, said("not_found_error", "model: claude-0"), K::NotFound, Elsewhere, "not_found_error"),
-        (404, "404 page not found".into(), K::NotFound, Elsewhere, "not_found"),
-        (408, String::new(), K::Upstream, Retry, "upstream"),
-        (409, said("conflict_error", "conflict"), K::Upstream, Retry, "conflict_error"),
-        (
-            413,
-            said("request_too_large", "Request exceeds the maximum size"),
-            K::TooLarge,
-            Stop,
-            "request_too_large",
-        ),
-        (413, "<html>413 Request Entity Too Large</html>".into(), K::TooLarge, Stop, "too_large"),
-        (422, "{}".into(), K::InvalidRequest, Stop, "invalid_request"),
-        (429, said("rate_limit_error", "slow down"), K::RateLimited, Retry, "rate_limit_error"),
-        (429, spent.into(), K::RateLimited, Elsewhere, "enforced_spend_limit_reached"),
-        (429, "{\"error\": 5}".into(), K::RateLimited, Retry, "rate_limited"),
-        (500, said("api_error", "Internal server error"), K::Upstream, Retry, "api_error"),
-        (500, said("overloaded_error", "Overloaded"), K::Overloaded, Retry, "overloaded_error"),
-        (500, "{\"error\": \"plain words\"}".into(), K::Upstream, Retry, "upstream"),
-        (502, "<html>Bad Gateway</html>".into(), K::Upstream, Retry, "upstream"),
-        (503, "upstream connect error".into(), K::Overloaded, Retry, "overloaded"),
-        (504, said("timeout_error", "timed out"), K::Upstream, Retry, "timeout_error"),
-        (520, String::new(), K::Upstream, Retry, "upstream"),
-        (529, said("overloaded_error", "Overloaded"), K::Overloaded, Retry, "overloaded_error"),
-        (529, String::new(), K::Overloaded, Retry, "overloaded"),
-        (302, String::new(), K::Upstream, Elsewhere, "upstream"),
-        (400, said("Weird Type!", "x"), K::InvalidRequest, Stop, "invalid_request"),
-        (400, "[[[[".into(), K::InvalidRequest, Stop, "invalid_request"),
-    ];
-    for (status, body, kind, remedy, code) in table {
-        let error = error(status, &[], &body);
-        assert_eq!((error.kind(), error.remedy(), error.code()), (kind, remedy, code), "{status} {body}");
+    for (status, seen, kind, remedy, code) in BODIES {
+        let body = match seen {
+            Said(kind, message) => said(kind, message),
+            Raw(body) => (*body).to_owned(),
+        };
+        let error = error(*status, &[], &body);
+        assert_eq!((error.kind(), error.remedy(), error.code()), (*kind, *remedy, *code), "{status} {body}");
         assert!(!error.message().is_empty());
-        assert_eq!(error.upstream().unwrap().status, status);
+        assert_eq!(error.upstream().unwrap().status, *status);
     }
 }
 
