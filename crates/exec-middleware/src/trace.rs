@@ -4,7 +4,7 @@
 //! [`EventSink`](exec_core::EventSink).
 
 use async_trait::async_trait;
-use exec_core::{Chunk, Context, End, Event, Middleware, Next, Request, Response, Result};
+use exec_core::{Chunk, Context, End, Error, ErrorKind, Event, Middleware, Next, Request, Response, Result};
 use futures_util::StreamExt;
 use tracing::Instrument;
 
@@ -31,6 +31,7 @@ impl Middleware for Trace {
         match next.run(request, context).instrument(span).await {
             Ok(response) => Ok(life.follow(response)),
             Err(error) => {
+                life.span.in_scope(|| failed(&error));
                 life.end(&End::Failed(error.kind()));
                 Err(error)
             }
@@ -74,6 +75,26 @@ impl Drop for Life {
         if !self.over {
             self.tell(End::Dropped);
         }
+    }
+}
+
+/// Says that a call failed, and neither what was asked nor what was answered. What its caller got wrong is not worth waking
+/// an operator for.
+fn failed(error: &Error) {
+    let (kind, code, provider) =
+        (error.kind(), error.code(), error.provider().map(AsRef::as_ref).unwrap_or(""));
+    let callers = matches!(
+        kind,
+        ErrorKind::InvalidRequest
+            | ErrorKind::NotFound
+            | ErrorKind::Unsupported
+            | ErrorKind::TooLarge
+            | ErrorKind::ContextLength
+    );
+    if callers {
+        tracing::debug!(target: "exec", %kind, code, provider, "the call was refused");
+    } else {
+        tracing::warn!(target: "exec", %kind, code, provider, "the call failed");
     }
 }
 
