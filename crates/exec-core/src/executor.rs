@@ -30,14 +30,27 @@ pub trait Executor: Send + Sync + 'static {
     }
 }
 
-#[async_trait]
+// What `#[async_trait]` would write, without a box around the box.
 impl<E: Executor + ?Sized> Executor for Arc<E> {
-    async fn execute(&self, request: Request, context: &Context) -> Result<Response> {
-        (**self).execute(request, context).await
+    fn execute<'a, 'b, 'c>(
+        &'a self,
+        request: Request,
+        context: &'b Context,
+    ) -> BoxFuture<'c, Result<Response>>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        (**self).execute(request, context)
     }
 
-    async fn execute_all(&self, calls: Vec<(Request, Context)>) -> Vec<Result<Response>> {
-        (**self).execute_all(calls).await
+    fn execute_all<'a, 'c>(&'a self, calls: Vec<(Request, Context)>) -> BoxFuture<'c, Vec<Result<Response>>>
+    where
+        'a: 'c,
+        Self: 'c,
+    {
+        (**self).execute_all(calls)
     }
 }
 

@@ -28,8 +28,15 @@ pub trait Middleware: Send + Sync + 'static {
 /// The rest of a pipeline. `Copy`, so that a retry simply runs it again.
 #[derive(Clone, Copy)]
 pub struct Next<'a> {
-    pub(crate) rest: &'a [Arc<dyn Middleware>],
-    pub(crate) executor: &'a dyn Executor,
+    chain: &'a Chain,
+    at: usize,
+}
+
+/// What a pipeline is made of: middleware from the outermost inwards, and the executor.
+#[derive(Clone)]
+pub(crate) struct Chain {
+    pub(crate) middleware: Vec<Arc<dyn Middleware>>,
+    pub(crate) executor: Arc<dyn Executor>,
 }
 
 impl<'a> Next<'a> {
@@ -38,16 +45,21 @@ impl<'a> Next<'a> {
     where
         'a: 'c,
     {
-        match self.rest.split_first() {
-            Some((first, rest)) => first.handle(request, context, Next { rest, ..self }),
-            None => self.executor.execute(request, context),
+        match self.chain.middleware.get(self.at) {
+            Some(middleware) => middleware.handle(request, context, Next { at: self.at + 1, ..self }),
+            None => self.chain.executor.execute(request, context),
         }
+    }
+
+    /// The whole of `chain`.
+    pub(crate) fn first(chain: &'a Chain) -> Self {
+        Self { chain, at: 0 }
     }
 }
 
 impl fmt::Debug for Next<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Next({} more)", self.rest.len())
+        write!(f, "Next({} more)", self.chain.middleware.len() - self.at)
     }
 }
 

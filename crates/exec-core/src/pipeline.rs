@@ -3,17 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
+use crate::middleware::Chain;
 use crate::{Context, Executor, Middleware, Next, Request, Response, Result};
 
 /// Middleware around an executor; itself an executor. The first added is the outermost.
 #[derive(Clone)]
 #[must_use = "a pipeline does nothing until it executes"]
-pub struct Pipeline {
-    middleware: Vec<Arc<dyn Middleware>>,
-    executor: Arc<dyn Executor>,
-}
+pub struct Pipeline(Chain);
 
 impl Pipeline {
     /// A pipeline without middleware: it behaves like `executor`.
@@ -23,7 +21,7 @@ impl Pipeline {
 
     /// A pipeline around an executor that is shared already.
     pub fn around(executor: Arc<dyn Executor>) -> Self {
-        Self { middleware: Vec::new(), executor }
+        Self(Chain { middleware: Vec::new(), executor })
     }
 
     /// Adds `middleware` inside everything added so far.
@@ -33,20 +31,29 @@ impl Pipeline {
 
     /// Adds middleware that is shared already.
     pub fn with_shared(mut self, middleware: Arc<dyn Middleware>) -> Self {
-        self.middleware.push(middleware);
+        self.0.middleware.push(middleware);
         self
     }
 
     /// The names of the middleware, outermost first.
     pub fn order(&self) -> impl Iterator<Item = &'static str> {
-        self.middleware.iter().map(|middleware| middleware.name())
+        self.0.middleware.iter().map(|middleware| middleware.name())
     }
 }
 
-#[async_trait]
 impl Executor for Pipeline {
-    async fn execute(&self, request: Request, context: &Context) -> Result<Response> {
-        Next { rest: &self.middleware, executor: &*self.executor }.run(request, context).await
+    // What `#[async_trait]` would write, without a box of its own: the first layer's is enough.
+    fn execute<'a, 'b, 'c>(
+        &'a self,
+        request: Request,
+        context: &'b Context,
+    ) -> BoxFuture<'c, Result<Response>>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        Next::first(&self.0).run(request, context)
     }
 }
 

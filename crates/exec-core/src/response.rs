@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use pin_project_lite::pin_project;
 
 use crate::chunk::{Chunk, Fold, Output, Summary};
 use crate::{Error, ErrorKind, Result, Wire};
@@ -58,7 +59,10 @@ pub struct Response {
 
 enum Body {
     Full(Box<Output>, Option<(Wire, Bytes)>),
+    /// A stream that ends as it promises.
     Stream(Chunks),
+    /// One that went through somebody's hands, and may not.
+    Mapped(Chunks),
 }
 
 impl Response {
@@ -75,7 +79,7 @@ impl Response {
     /// An answer that is still coming. The stream is not polled again after its [`Chunk::End`] or its first error; one
     /// that stops without either is given an error as its last item.
     pub fn stream(chunks: impl Stream<Item = Result<Chunk>> + Send + 'static) -> Self {
-        let chunks = terminated(chunks);
+        let chunks = Terminated { inner: chunks, done: false }.boxed();
         Self { report: Report::default(), body: Body::Stream(chunks), ends: Ends::default() }
     }
 
@@ -124,13 +128,16 @@ impl Response {
         match self.body {
             Body::Full(output, _) => stream::iter(output.into_chunks().map(Ok)).boxed(),
             Body::Stream(chunks) if self.ends.0.is_empty() => chunks,
-            Body::Stream(chunks) => Watched { inner: chunks, ends: self.ends }.boxed(),
+            Body::Stream(inner) | Body::Mapped(inner) => {
+                Watched { inner: Terminated { inner, done: false }, ends: self.ends }.boxed()
+            }
         }
     }
 
     /// Puts the chunks of a streamed answer through `f`; a complete answer stays as it is.
     ///
-    /// Whoever watches the end of the answer, registered before or after, sees how the new stream ends.
+    /// Whoever watches the end of the answer, registered before or after, sees how the new stream ends. One that stops
+    /// without its end is given an error, like every stream.
     pub fn map_chunks<S>(self, f: impl FnOnce(Chunks) -> S) -> Self
     where
         S: Stream<Item = Result<Chunk>> + Send + 'static,
@@ -138,7 +145,7 @@ impl Response {
         let Self { report, body, ends } = self;
         let body = match body {
             Body::Full(..) => body,
-            Body::Stream(chunks) => Body::Stream(terminated(f(chunks))),
+            Body::Stream(chunks) | Body::Mapped(chunks) => Body::Mapped(f(chunks).boxed()),
         };
         Self { report, body, ends }
     }
@@ -149,7 +156,7 @@ impl Response {
     pub fn on_end(mut self, f: impl FnOnce(&End) + Send + 'static) -> Self {
         match &self.body {
             Body::Full(output, _) => f(&End::Complete(output.summary.clone())),
-            Body::Stream(_) => self.ends.0.push(Box::new(f)),
+            Body::Stream(_) | Body::Mapped(_) => self.ends.0.push(Box::new(f)),
         }
         self
     }
@@ -186,19 +193,28 @@ impl Drop for Ends {
     }
 }
 
-/// Makes a cut visible: a stream that stops without its end gets an error as its last item.
-fn terminated(chunks: impl Stream<Item = Result<Chunk>> + Send + 'static) -> Chunks {
-    let mut done = false;
-    let mut chunks = Box::pin(chunks);
-    stream::poll_fn(move |cx| {
-        if done {
+pin_project! {
+    /// Makes a cut visible: a stream that stops without its end gets an error as its last item. Nothing follows an end
+    /// or an error.
+    struct Terminated<S> {
+        #[pin]
+        inner: S,
+        done: bool,
+    }
+}
+
+impl<S: Stream<Item = Result<Chunk>>> Stream for Terminated<S> {
+    type Item = Result<Chunk>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.project();
+        if *this.done {
             return Poll::Ready(None);
         }
-        let item = ready!(chunks.as_mut().poll_next(cx)).unwrap_or_else(|| Err(cut_short()));
-        done = matches!(item, Ok(Chunk::End(_)) | Err(_));
+        let item = ready!(this.inner.poll_next(cx)).unwrap_or_else(|| Err(cut_short()));
+        *this.done = matches!(item, Ok(Chunk::End(_)) | Err(_));
         Poll::Ready(Some(item))
-    })
-    .boxed()
+    }
 }
 
 fn cut_short() -> Error {
@@ -207,7 +223,7 @@ fn cut_short() -> Error {
 
 /// Tells the callbacks how the stream ended.
 struct Watched {
-    inner: Chunks,
+    inner: Terminated<Chunks>,
     ends: Ends,
 }
 
@@ -219,8 +235,7 @@ impl Stream for Watched {
         match &item {
             Some(Ok(Chunk::End(summary))) => self.ends.fire(&End::Complete(summary.clone())),
             Some(Err(error)) => self.ends.fire(&End::Failed(error.kind())),
-            None => self.ends.fire(&End::Failed(ErrorKind::Upstream)),
-            Some(Ok(_)) => {}
+            Some(Ok(_)) | None => {}
         }
         Poll::Ready(item)
     }

@@ -4,8 +4,7 @@
 //! [`EventSink`](exec_core::EventSink).
 
 use async_trait::async_trait;
-use exec_core::{Chunk, Context, End, Error, ErrorKind, Event, Middleware, Next, Request, Response, Result};
-use futures_util::StreamExt;
+use exec_core::{Context, End, Error, ErrorKind, Event, Middleware, Next, Request, Response, Result};
 use tracing::Instrument;
 
 /// Opens a span named `execution` and tells `started`, `first_chunk` and `ended`.
@@ -54,9 +53,12 @@ impl Life {
     fn follow(self, response: Response) -> Response {
         let (provider, elapsed) = (response.report.provider.clone(), self.context.elapsed());
         self.context.emit(&Event::FirstChunk { provider, elapsed });
-        let span = self.span.clone();
-        let response = response.on_end(move |end| self.end(end));
-        response.map_chunks(|chunks| chunks.inspect(move |chunk| note(&span, chunk)))
+        response.on_end(move |end| {
+            if let End::Failed(kind) = end {
+                self.span.in_scope(|| tracing::warn!(target: "exec", %kind, "the body broke"));
+            }
+            self.end(end);
+        })
     }
 
     fn end(mut self, end: &End) {
@@ -95,11 +97,5 @@ fn failed(error: &Error) {
         tracing::debug!(target: "exec", %kind, code, provider, "the call was refused");
     } else {
         tracing::warn!(target: "exec", %kind, code, provider, "the call failed");
-    }
-}
-
-fn note(span: &tracing::Span, chunk: &Result<Chunk>) {
-    if let Err(error) = chunk {
-        tracing::warn!(target: "exec", parent: span, kind = %error.kind(), code = error.code(), "the body broke");
     }
 }
