@@ -3,7 +3,6 @@
 
 use std::future::Future as _;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
@@ -13,12 +12,9 @@ use tokio::time::Instant;
 
 use super::connector::Socket;
 use super::rope::Sending;
-use super::signal::Signal;
+use super::rounds::Rounds;
 
 type Connection = http1::Connection<Socket, Sending>;
-
-/// How often a connection may call for another look before everyone else gets a turn.
-const ROUNDS: usize = 64;
 
 /// A connection for one request at a time.
 #[derive(Debug)]
@@ -33,8 +29,7 @@ pub(super) struct Http1 {
 pub(super) struct Driver {
     /// Gone, and the socket with it, when it has ended.
     connection: Option<Box<Connection>>,
-    signal: Arc<Signal>,
-    waker: Waker,
+    rounds: Rounds,
 }
 
 impl Http1 {
@@ -49,7 +44,7 @@ impl Http1 {
         request: Request<Sending>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Sending>>> {
         // Handing over the request calls; that is not for the owner before.
-        self.driver.signal.watch();
+        self.driver.rounds.watch();
         let mut answer = pin!(self.sender.try_send_request(request));
         self.driver.run(|cx| answer.as_mut().poll(cx)).await
     }
@@ -70,7 +65,7 @@ impl Http1 {
 
     /// Looks after a connection that rests and wants something. False when it has ended.
     pub(super) fn look_after(&mut self, owner: &Waker) -> bool {
-        if self.driver.signal.called() { self.rest(owner) } else { !self.is_closed() }
+        if self.driver.rounds.called() { self.rest(owner) } else { !self.is_closed() }
     }
 
     /// Waits until the exchange before is over, which it is nearly always. False when the connection has ended.
@@ -82,8 +77,7 @@ impl Http1 {
 
 impl Driver {
     fn new(connection: Connection) -> Self {
-        let signal = Arc::new(Signal::default());
-        Self { connection: Some(Box::new(connection)), waker: signal.clone().into(), signal }
+        Self { connection: Some(Box::new(connection)), rounds: Rounds::default() }
     }
 
     /// Does `work`, which waits for the connection, and moves the connection along meanwhile.
@@ -91,29 +85,21 @@ impl Driver {
         std::future::poll_fn(|cx| self.poll(cx, &mut work)).await
     }
 
-    /// One poll of `work`, with as many steps of the connection as it takes.
-    ///
-    /// When it returns `Pending`, the connection waits for its socket, or the task is woken at once.
+    /// One poll of `work`, with as many steps of the connection as it takes. When it returns `Pending`, the connection
+    /// waits for its socket, or the task is woken at once.
     pub(super) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
         mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let Self { connection, signal, waker } = self;
-        signal.listen(cx.waker());
-        let mut inner = Context::from_waker(waker);
-        for _ in 0..ROUNDS {
-            signal.watch();
-            if let Poll::Ready(done) = work(&mut inner) {
-                return Poll::Ready(done);
+        let Self { connection, rounds } = self;
+        rounds.poll(cx, |cx| {
+            let done = work(cx);
+            if done.is_pending() {
+                step(connection, cx);
             }
-            step(connection, &mut inner);
-            if signal.arm() {
-                return Poll::Pending;
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+            done
+        })
     }
 }
 
