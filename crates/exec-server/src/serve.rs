@@ -1,14 +1,16 @@
 //! Accepting connections, and stopping.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use exec_core::EventSink;
+use exec_providers::http::Rounds;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,6 +18,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -27,11 +30,16 @@ use crate::shutdown::Drain;
 /// How long a cancelled execution has to tell its caller, and a connection to close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// A timer that ends before nearly every limit does. Who sets a limit that would be the next to end has to wake the
+/// thread that waits for the next one, which costs more than a small answer does.
+const PULSE: Duration = Duration::from_secs(1);
+
 /// How much of a request's head, and of its body at a time, is kept for one connection.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// How many headers a request may have before the connection refuses it; the routes refuse earlier, in words.
-const MAX_HEADERS: usize = 1_000;
+/// How many headers a request may have before the connection refuses it; the routes refuse earlier, in words. Every
+/// request pays for this room, used or not.
+const MAX_HEADERS: usize = 200;
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -109,10 +117,13 @@ impl Server {
             drain.drain(grace, FAREWELL).await
         };
         tokio::pin!(drained);
+        let mut pulse = interval(PULSE);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Connections are accepted while draining as well, so that whoever asks is told.
         let cancelled = loop {
             tokio::select! {
                 cancelled = &mut drained => break cancelled,
+                _ = pulse.tick() => {}
                 (stream, permit) = accept(&listener, &connections) => {
                     serve(stream, permit, &router, &app, graceful.watcher(), &tasks);
                 }
@@ -176,7 +187,10 @@ fn serve(
     let connection =
         watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned());
     tasks.spawn(async move {
-        if let Err(error) = connection.await {
+        // A request and its answer call the connection that carries them, which is this task.
+        let (mut connection, mut rounds) = (pin!(connection), Rounds::default());
+        let end = poll_fn(|cx| rounds.poll(cx, |cx| connection.as_mut().poll(cx)));
+        if let Err(error) = end.await {
             tracing::debug!(%error, "a connection ended early");
         }
         drop(permit);

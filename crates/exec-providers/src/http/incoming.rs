@@ -111,15 +111,21 @@ impl Stream for IncomingBody {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while self.lease.is_some() {
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                None => self.lease.take().into_iter().for_each(Lease::end),
+        let this = &mut *self;
+        while let Some(lease) = &mut this.lease {
+            let body = &mut this.body;
+            let frame = match lease.driver() {
+                Some(driver) => driver.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx)),
+                None => Pin::new(body).poll_frame(cx),
+            };
+            match ready!(frame) {
+                None => this.lease.take().into_iter().for_each(Lease::end),
                 Some(Err(error)) => {
-                    self.lease = None;
+                    this.lease = None;
                     return Poll::Ready(Some(Err(TransportError::body(&error))));
                 }
                 Some(Ok(frame)) => {
-                    self.end_if_complete();
+                    this.end_if_complete();
                     if let Ok(data) = frame.into_data()
                         && !data.is_empty()
                     {

@@ -7,9 +7,10 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 
-use super::connection::{Http1, Http2Stream};
 use super::error::TransportError;
 use super::gate::InUse;
+use super::http1::{Driver, Http1};
+use super::http2::Http2Stream;
 use super::pool::Pool;
 use super::rope::Sending;
 
@@ -47,7 +48,7 @@ impl Lease {
         let answer = match &mut self.held {
             Held::Http1(connection) => {
                 to_origin_form(&mut request)?;
-                connection.sender.try_send_request(request).await
+                connection.send(request).await
             }
             Held::Http2(stream) => stream.sender.try_send_request(request).await,
         };
@@ -55,6 +56,14 @@ impl Lease {
             Some(request) => Ok(Sent::Returned(Box::new(request))),
             None => Err(TransportError::head(failure.error())),
         })
+    }
+
+    /// What moves the connection along, when nobody else does.
+    pub(super) fn driver(&mut self) -> Option<&mut Driver> {
+        match &mut self.held {
+            Held::Http1(connection) => Some(connection.driver()),
+            Held::Http2(_) => None,
+        }
     }
 
     /// The answer was read to its end.

@@ -16,10 +16,11 @@
 //! ```
 
 mod config;
-mod connection;
 mod connector;
 mod error;
 mod gate;
+mod http1;
+mod http2;
 mod incoming;
 pub mod json;
 mod lease;
@@ -27,6 +28,7 @@ pub mod ndjson;
 mod pool;
 mod request;
 pub mod rope;
+mod rounds;
 pub mod sse;
 mod tasks;
 mod transport;
@@ -38,4 +40,5 @@ pub use incoming::{Incoming, IncomingBody};
 pub use json::{Edit, JsonError, encode_body, splice};
 pub use request::{OutgoingRequest, allow};
 pub use rope::Body;
+pub use rounds::Rounds;
 pub use transport::Transport;

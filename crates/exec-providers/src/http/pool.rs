@@ -6,17 +6,20 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::Connection as _;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tower_service::Service as _;
 
 use super::config::{Base, Http2, TransportConfig};
-use super::connection::{Http1, Http2Connection, Http2Stream};
 use super::connector::{Connector, Permitted, connector};
 use super::error::TransportError;
 use super::gate::{Gate, OpenPermit, TransportStats};
+use super::http1::Http1;
+use super::http2::{Http2Connection, Http2Stream};
 use super::lease::{Held, Lease};
 use super::tasks::Tasks;
 
@@ -29,6 +32,23 @@ pub(super) struct Pool {
     state: Mutex<State>,
     janitor: Tasks,
     janitor_runs: AtomicBool,
+    /// Rung by an unused connection that wants something: most often its upstream closed it.
+    call: Arc<Call>,
+    caller: Waker,
+}
+
+/// Wakes the janitor.
+#[derive(Debug, Default)]
+struct Call(Notify);
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -73,7 +93,10 @@ impl Pool {
             Http2::Auto if base.is_tls() => Protocol::Unknown,
             Http2::Auto | Http2::Never => Protocol::Http1,
         };
+        let call = Arc::new(Call::default());
         Ok(Arc::new(Self {
+            caller: call.clone().into(),
+            call,
             origin: base.origin()?,
             connector: connector(&config, base.is_tls())?,
             gate: Gate::new(config.max_connections, config.max_waiting),
@@ -94,7 +117,7 @@ impl Pool {
             let held = match self.ticket().await? {
                 Ticket::Share(stream) => Some(Held::Http2(stream)),
                 Ticket::Reuse(connection) => self.revive(*connection).await,
-                // Large, because of the handshakes, and rare: no other call should carry it around.
+                // Rare and large: no request should carry the room for it.
                 Ticket::Dial(permit, turn) => Box::pin(self.dial(permit, turn)).await?,
             };
             if let Some(held) = held {
@@ -126,7 +149,7 @@ impl Pool {
         if let Some(stream) = state.least_busy(&self.gate) {
             return Some(Ticket::Share(stream));
         }
-        if let Some(connection) = state.newest(self.config.idle) {
+        if let Some(connection) = state.newest(self.config.idle, &self.caller) {
             return Some(Ticket::Reuse(Box::new(connection)));
         }
         let alone = state.protocol != Protocol::Http1;
@@ -139,12 +162,10 @@ impl Pool {
         Some(Ticket::Dial(permit, alone.then(|| Turn(self.clone()))))
     }
 
-    /// Waits for the end of the exchange before, which is a matter of one poll of the connection's task.
+    /// Waits for the end of the exchange before.
     async fn revive(&self, mut connection: Http1) -> Option<Held> {
-        if !connection.sender.is_ready() {
-            timeout(self.config.connect, connection.sender.ready()).await.ok()?.ok()?;
-        }
-        Some(Held::Http1(connection))
+        let ready = timeout(self.config.connect, connection.ready()).await.is_ok_and(|ready| ready);
+        ready.then_some(Held::Http1(connection))
     }
 
     /// `None` when the new connection is full already, which sends the caller back to the queue.
@@ -191,14 +212,14 @@ impl Pool {
 
     /// Keeps a connection whose exchange ended well.
     pub(super) fn put_back(&self, mut connection: Http1) {
-        if connection.sender.is_closed() || self.config.idle.is_zero() {
+        if self.config.idle.is_zero() || !connection.rest(&self.caller) {
             return;
         }
         connection.idle_since = Instant::now();
         let mut state = self.state();
         if state.idle.len() >= self.config.max_connections {
             // More than the cap means that some of them are closed.
-            state.idle.retain(|idle| !idle.sender.is_closed());
+            state.idle.retain_mut(|idle| idle.look_after(&self.caller));
         }
         state.idle.push(connection);
         drop(state);
@@ -209,13 +230,14 @@ impl Pool {
         if self.janitor_runs.swap(true, Ordering::AcqRel) {
             return;
         }
-        let pool = Arc::downgrade(self);
+        let (pool, call) = (Arc::downgrade(self), self.call.clone());
         let idle = self.config.idle;
         let pause =
             if idle.is_zero() { Duration::from_secs(1) } else { (idle / 2).max(Duration::from_millis(10)) };
         self.janitor.spawn(async move {
             loop {
-                tokio::time::sleep(pause).await;
+                // An early call is welcome, a pause that passes is no failure.
+                let _ = timeout(pause, call.0.notified()).await;
                 let Some(pool) = pool.upgrade() else { return };
                 pool.close_old();
             }
@@ -225,7 +247,7 @@ impl Pool {
     fn close_old(&self) {
         let limit = self.config.idle;
         let mut state = self.state();
-        state.idle.retain(|idle| !idle.sender.is_closed() && idle.idle_since.elapsed() < limit);
+        state.idle.retain_mut(|idle| idle.look_after(&self.caller) && idle.idle_since.elapsed() < limit);
         state.shared.retain(|shared| !shared.is_closed() && !shared.unused_for(limit));
     }
 
@@ -247,9 +269,9 @@ impl State {
         free.try_stream(gate)
     }
 
-    fn newest(&mut self, limit: Duration) -> Option<Http1> {
-        while let Some(connection) = self.idle.pop() {
-            if !connection.sender.is_closed() && connection.idle_since.elapsed() < limit {
+    fn newest(&mut self, limit: Duration, caller: &Waker) -> Option<Http1> {
+        while let Some(mut connection) = self.idle.pop() {
+            if connection.look_after(caller) && connection.idle_since.elapsed() < limit {
                 return Some(connection);
             }
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and what helps it fail by panicking")]
 
 mod failures;
+mod inline;
 mod json;
 mod ndjson;
 mod request;

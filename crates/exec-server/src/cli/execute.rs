@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use exec_core::{Budget, Chat, Chunk, Context, Error, Executor, Options, Request, Result, Summary};
 use futures_util::StreamExt;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::{FAILED, INTERRUPTED, refused, tell, unusable};
@@ -44,6 +45,11 @@ pub(super) async fn run(config: &Config, prompt: Prompt) -> ExitCode {
     let context = Context::new(format!("cli_{}", Uuid::now_v7().simple()))
         .with_timeout(config.server.timeout)
         .with_budget(Arc::new(Budget::new(config.limits.attempts, None)));
+    // Listened for before anything begins, so that there is no moment in which it would end us without a word upstream.
+    let mut interrupt = match signal(SignalKind::interrupt()) {
+        Ok(interrupt) => interrupt,
+        Err(error) => return unusable(&format!("cannot listen for signals: {error}")),
+    };
     // Whichever is first drops the other: an interrupt drops the answer, which closes the connection upstream.
     tokio::select! {
         answer = context.bound(answer(&engine, prompt.into(), &context)) => match answer {
@@ -53,7 +59,7 @@ pub(super) async fn run(config: &Config, prompt: Prompt) -> ExitCode {
             }
             Err(error) => failed(&error),
         },
-        _ = tokio::signal::ctrl_c() => {
+        _ = interrupt.recv() => {
             tell("interrupted; the provider was told to stop");
             INTERRUPTED.into()
         }

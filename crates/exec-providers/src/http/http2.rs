@@ -1,4 +1,4 @@
-//! One connection of either protocol with the tasks that drive it. Dropping it closes the socket.
+//! An HTTP/2 connection with the task that drives it. Dropping it closes the socket.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::TokioTimer;
 use tokio::time::Instant;
 
@@ -22,23 +22,6 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// Room for all streams at once: one that is read slowly never holds up another.
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * 100;
 const PING_EVERY: Duration = Duration::from_secs(20);
-
-/// A connection for one request at a time.
-#[derive(Debug)]
-pub(super) struct Http1 {
-    pub(super) sender: http1::SendRequest<Sending>,
-    pub(super) idle_since: Instant,
-    _tasks: Tasks,
-}
-
-impl Http1 {
-    pub(super) async fn handshake(socket: Socket, max_buffer: usize) -> hyper::Result<Self> {
-        let (sender, connection) = http1::Builder::new().max_buf_size(max_buffer).handshake(socket).await?;
-        let tasks = Tasks::default();
-        tasks.spawn(async move { note_end(connection.await) });
-        Ok(Self { sender, idle_since: Instant::now(), _tasks: tasks })
-    }
-}
 
 /// A connection for many requests; it closes when nobody refers to it any more.
 #[derive(Debug)]
