@@ -1,0 +1,5 @@
+//! Behaviour of the crate, one module per subject.
+
+mod building;
+mod planning;
+mod support;
