@@ -224,7 +224,7 @@ impl PipeGraph {
     }
 
     /// By entity: how many pipes read it.
-    fn reader_counts(&self) -> Vec<u32> {
+    pub(crate) fn reader_counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.entities.len()];
         self.inputs.items().iter().for_each(|&entity| counts[entity as usize] += 1);
         counts

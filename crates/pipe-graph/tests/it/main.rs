@@ -1,5 +1,16 @@
 //! Behaviour of the crate, one module per subject.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod building;
+mod caching;
+mod configured;
+mod cycles;
+mod drafts;
+mod large;
+mod laws;
+mod narrowing;
+mod networkx;
 mod planning;
+mod rendering;
 mod support;
