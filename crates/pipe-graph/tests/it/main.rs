@@ -13,4 +13,5 @@ mod narrowing;
 mod networkx;
 mod planning;
 mod rendering;
+mod shapes;
 mod support;
