@@ -179,6 +179,12 @@ impl PipeGraph {
         self.extras.get(&pipe)?.tags.get(name).map(String::as_str)
     }
 
+    /// What else its owner said of a pipe.
+    #[must_use]
+    pub fn metadata(&self, pipe: PipeIndex) -> Option<&Metadata> {
+        self.extras.get(&pipe).map(|extra| &extra.metadata).filter(|metadata| !metadata.is_empty())
+    }
+
     /// The pipes whose output this pipe reads, ascending.
     #[must_use]
     pub fn dependencies(&self, pipe: PipeIndex) -> &[PipeIndex] {

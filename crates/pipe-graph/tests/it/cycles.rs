@@ -54,3 +54,27 @@ fn a_ring_of_many_and_a_thicket_are_searched_in_reasonable_time() {
     });
     assert!(cycles(tangled.collect()).iter().all(|cycle| cycle.split(',').count() <= 9));
 }
+
+#[test]
+fn a_hub_with_many_loops_and_many_makers_of_one_entity_take_a_moment() {
+    let spokes = 20_000;
+    let mut builder = PipeGraph::builder();
+    let back: Vec<String> = (0..spokes).map(|n| format!("t{n}")).collect();
+    builder.declare("hub", &back, "out");
+    for n in 0..spokes {
+        builder.declare(&format!("s{n:06}"), ["out"], &format!("s{n}"));
+        builder.declare(&format!("t{n:06}"), [format!("s{n}")], &format!("t{n}"));
+    }
+    let problems = builder.build().unwrap_err();
+    assert_eq!(kinds(&problems), [("cycle", "hub,s000000,t000000,hub".to_owned())]);
+    // Drawn out, these would be 400 million edges.
+    let mut builder = PipeGraph::builder();
+    for n in 0..spokes {
+        builder.declare(&format!("maker{n}"), ["raw"], "all").declare(
+            &format!("reader{n}"),
+            ["all"],
+            &format!("r{n}"),
+        );
+    }
+    assert_eq!(builder.build().unwrap_err().all()[0].ids().len(), spokes);
+}
