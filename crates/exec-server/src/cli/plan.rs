@@ -101,6 +101,7 @@ impl Asked {
         let requested: Option<HashSet<&PipeId>> = request.map(|ids| ids.iter().collect());
         let asked = |id: &PipeId| requested.as_ref().is_none_or(|ids| ids.contains(id));
         modes.retain(|(id, _)| self.order == Order::Configured && asked(id));
+        modes.sort_by(|a, b| a.0.cmp(&b.0));
         modes.into_iter().map(|(_, problem)| problem).collect()
     }
 

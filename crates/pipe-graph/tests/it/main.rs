@@ -1,9 +1,10 @@
 //! Behaviour of the crate, one module per subject.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod building;
 mod caching;
+mod checked;
 mod configured;
 mod cycles;
 mod drafts;
