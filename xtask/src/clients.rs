@@ -43,6 +43,7 @@ pub(crate) fn run(root: &Path, steps: &mut Steps) -> Result {
         };
         steps.step(&format!("client python {suite}"), || suite_step(&place, suite, &python, command));
     }
+    steps.step("pipe-graph beside networkx", || peer_step(root, &python));
     let node = install::node(&place.tests, &place.target);
     let command = |folder: &Path| {
         let mut command = Command::new("node");
@@ -51,6 +52,17 @@ pub(crate) fn run(root: &Path, steps: &mut Steps) -> Result {
     };
     steps.step("client node openai", || suite_step(&place, "node_openai", &node, command));
     Ok(())
+}
+
+/// The same random graphs, planned by pipe-graph and layered by networkx.
+fn peer_step(root: &Path, python: &Installed) -> Verdict {
+    match python {
+        Installed::At(program) => {
+            let words = ["test", "-p", "pipe-graph", "--test", "it", "networkx"];
+            shell::pass(shell::cargo(root, &words).env("PIPE_GRAPH_NETWORKX", program)).into()
+        }
+        Installed::Unreachable(why) => Verdict::Skipped(why.clone()),
+    }
 }
 
 fn suite_step(

@@ -10,6 +10,7 @@ mod drain;
 mod fallback;
 mod keep_alive;
 mod openapi;
+mod plan;
 mod process;
 mod quirks;
 mod secrets;
