@@ -41,6 +41,7 @@
 
 mod builder;
 mod cache;
+mod choose;
 mod csr;
 mod cycle;
 mod graph;
@@ -51,6 +52,8 @@ mod pipe;
 mod plan;
 mod planner;
 mod problem;
+mod runner;
+mod stream;
 
 pub use builder::GraphBuilder;
 pub use graph::{GraphStats, PipeGraph, Producers, SelfRead};
@@ -58,3 +61,8 @@ pub use pipe::{Metadata, Pipe, PipeId, PipeIndex};
 pub use plan::{Generation, GenerationDraft, Order, Plan, PlanDraft, Summary};
 pub use planner::{Configured, Forward, Planner, Reverse};
 pub use problem::{Problem, Problems};
+pub use runner::{
+    Clock, Event, EventSink, Events, Failure, GenerationReport, Input, Inputs, Keep, Mode, OnFailure,
+    PipeResult, PipeTiming, PlanRunner, Report, Retry, RunSummary, Runner, Skip, Spawner, Status, Task,
+    Timing, Totals, event_channel,
+};

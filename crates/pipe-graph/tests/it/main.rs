@@ -2,4 +2,5 @@
 
 mod building;
 mod planning;
+mod running;
 mod support;

@@ -35,3 +35,6 @@ pub(crate) fn generations(plan: &Plan) -> Vec<Vec<&str>> {
 
 /// The graph of the facts, G23: batch and streaming differ on it.
 pub(crate) const UNBALANCED: [&str; 5] = ["a: > A", "b: A > B", "c: B > C", "e: C > E", "d: > D"];
+
+pub(crate) mod time;
+pub(crate) mod work;

@@ -1,0 +1,1 @@
+//! Which way of running suits a plan.
