@@ -1,7 +1,8 @@
-//! The command line: `serve` (what it does when told nothing), `check` and `execute`.
+//! The command line: `serve` (what it does when told nothing), `check`, `execute` and `plan`.
 
 mod check;
 mod execute;
+mod plan;
 mod serve;
 
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ enum Command {
     Check,
     /// Run one prompt and stream the answer to the terminal; Ctrl-C cancels it
     Execute(execute::Prompt),
+    /// Put the pipes of a file in order and show the plan, or all that is wrong with them
+    Plan(plan::Asked),
 }
 
 /// Runs the command line of this process.
@@ -79,6 +82,10 @@ fn prepare(arguments: &Arguments) -> Result<tokio::runtime::Runtime, String> {
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
+    // A plan needs no configuration, so a broken one is not in its way.
+    if let Some(Command::Plan(asked)) = &arguments.command {
+        return plan::run(asked);
+    }
     let config = match load(&arguments).await {
         Ok(config) => config,
         Err(error) => return refused(&error),
@@ -87,6 +94,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         None | Some(Command::Serve) => serve::run(config).await,
         Some(Command::Check) => check::run(&config),
         Some(Command::Execute(prompt)) => execute::run(&config, prompt).await,
+        Some(Command::Plan(asked)) => plan::run(&asked),
     }
 }
 

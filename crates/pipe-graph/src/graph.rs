@@ -179,6 +179,12 @@ impl PipeGraph {
         self.extras.get(&pipe)?.tags.get(name).map(String::as_str)
     }
 
+    /// What else its owner said of a pipe.
+    #[must_use]
+    pub fn metadata(&self, pipe: PipeIndex) -> Option<&Metadata> {
+        self.extras.get(&pipe).map(|extra| &extra.metadata).filter(|metadata| !metadata.is_empty())
+    }
+
     /// The pipes whose output this pipe reads, ascending.
     #[must_use]
     pub fn dependencies(&self, pipe: PipeIndex) -> &[PipeIndex] {
@@ -224,7 +230,7 @@ impl PipeGraph {
     }
 
     /// By entity: how many pipes read it.
-    fn reader_counts(&self) -> Vec<u32> {
+    pub(crate) fn reader_counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.entities.len()];
         self.inputs.items().iter().for_each(|&entity| counts[entity as usize] += 1);
         counts

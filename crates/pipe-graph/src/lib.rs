@@ -35,6 +35,8 @@
 //! - [`Planner`]s make a [`Plan`]: [`Forward`], [`Reverse`], [`Configured`], or one from outside through a
 //!   [`PlanDraft`], which is also what is read from a file. A plan has [`Generation`]s of pipes that do not wait for
 //!   each other.
+//! - [`Plan::render`] draws it as text, Mermaid, DOT or JSON, with what a run has to say laid over it;
+//!   [`Plan::recommend_caches`] says what is worth keeping and until when.
 //!
 //! Numbers of pipes and edges, and the bytes of all names together, are bounded by 2^32. Everything is iterative: a chain
 //! of a million pipes is planned like any other graph.
@@ -52,15 +54,18 @@ mod pipe;
 mod plan;
 mod planner;
 mod problem;
+mod render;
 mod runner;
 mod stream;
 
 pub use builder::GraphBuilder;
+pub use cache::{CacheOptions, CacheReason, CacheRecommendation};
 pub use graph::{GraphStats, PipeGraph, Producers, SelfRead};
 pub use pipe::{Metadata, Pipe, PipeId, PipeIndex};
 pub use plan::{Generation, GenerationDraft, Order, Plan, PlanDraft, Summary};
 pub use planner::{Configured, Forward, Planner, Reverse};
 pub use problem::{Problem, Problems};
+pub use render::{Mark, Overlay, Render};
 pub use runner::{
     Clock, Event, EventSink, Events, Failure, GenerationReport, Input, Inputs, Keep, Mode, OnFailure,
     PipeResult, PipeTiming, PlanRunner, Report, Retry, RunSummary, Runner, Skip, Spawner, Status, Task,

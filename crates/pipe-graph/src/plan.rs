@@ -160,8 +160,9 @@ impl Plan {
 impl PartialEq for Plan {
     fn eq(&self, other: &Self) -> bool {
         let (mine, theirs) = (&*self.0, &*other.0);
-        let parts = |plan: &Inner| (plan.strategy.clone(), plan.order, plan.layers.starts.clone());
-        parts(mine) == parts(theirs)
+        mine.strategy == theirs.strategy
+            && mine.order == theirs.order
+            && mine.layers.starts == theirs.layers.starts
             && mine.layers.pipes == theirs.layers.pipes
             && mine.graph == theirs.graph
             && self.metadata() == other.metadata()

@@ -8,6 +8,7 @@ mod dialects;
 mod drain;
 mod fallback;
 mod keep_alive;
+mod plan;
 mod process;
 mod quirks;
 mod secrets;

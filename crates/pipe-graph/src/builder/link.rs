@@ -20,9 +20,14 @@ pub(super) fn link(
     let GraphBuilder { rules, ids, entities, outputs, inputs, .. } = builder;
     let (ids, outputs, inputs) = in_order(ids, outputs, inputs, wanted);
     let makers = Makers::of(&outputs, entities.names().len());
-    let Some(dependencies) = dependencies(&inputs, &makers) else {
+    let count = makers.edges(&inputs);
+    if rules.producers == Producers::All && count > u32::MAX as usize {
         return Err(Problem::TooLarge.into());
-    };
+    }
+    // Where duplicates are errors no graph comes out, and only cycles are still looked for: among all edges if they are
+    // not far more than the inputs.
+    let all = rules.producers == Producers::All || count <= 4 * inputs.items().len() + 1000;
+    let dependencies = dependencies(&inputs, &makers, all);
     let dependents = dependencies.transposed();
     let mut graph = PipeGraph {
         ids,
@@ -82,6 +87,14 @@ impl Makers {
         &self.others[from..from + count]
     }
 
+    /// How many edges there would be to all makers; self-reads are counted too.
+    fn edges(&self, inputs: &Csr<u32>) -> usize {
+        if self.others.is_empty() {
+            return inputs.items().len();
+        }
+        inputs.items().iter().map(|&entity| 1 + self.others(entity).len()).sum()
+    }
+
     fn duplicates(&self, graph: &PipeGraph) -> Vec<Problem> {
         let mut found: Vec<_> = (self.others.chunk_by(|a, b| a.0 == b.0))
             .map(|others| {
@@ -96,8 +109,8 @@ impl Makers {
     }
 }
 
-/// `None` when there are more edges than 32 bits can number: many makers of one entity times many readers.
-fn dependencies(inputs: &Csr<u32>, makers: &Makers) -> Option<Csr<PipeIndex>> {
+/// Edges to all makers of an input, or to the first only.
+fn dependencies(inputs: &Csr<u32>, makers: &Makers, all: bool) -> Csr<PipeIndex> {
     let mut edges = Csr::with_capacity(inputs.rows(), inputs.items().len());
     for reader in 0..inputs.rows() {
         for &entity in inputs.row(reader) {
@@ -105,17 +118,15 @@ fn dependencies(inputs: &Csr<u32>, makers: &Makers) -> Option<Csr<PipeIndex>> {
             if maker != NONE && maker as usize != reader {
                 edges.push(PipeIndex(maker));
             }
-            for &(_, maker) in makers.others(entity).iter().filter(|(_, maker)| *maker as usize != reader) {
+            let others = if all { makers.others(entity) } else { &[] };
+            for &(_, maker) in others.iter().filter(|(_, maker)| *maker as usize != reader) {
                 edges.push(PipeIndex(maker));
             }
-        }
-        if edges.items().len() > u32::MAX as usize {
-            return None;
         }
         edges.open_row().sort_unstable();
         edges.end_row();
     }
-    Some(edges)
+    edges
 }
 
 fn self_reads(graph: &PipeGraph) -> Vec<Problem> {

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 /// The first declaration of every name, in the order of the names.
 pub(super) fn by_name(ids: &Names, problems: &mut Vec<Problem>) -> Vec<u32> {
     let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-    if (1..ids.len()).all(|place| ids.get(place - 1) < ids.get(place)) {
+    if (1..ids.len()).all(|place| ids.bytes(place - 1) < ids.bytes(place)) {
         return order;
     }
     sort(ids, &mut order);
@@ -16,17 +16,24 @@ pub(super) fn by_name(ids: &Names, problems: &mut Vec<Problem>) -> Vec<u32> {
 /// Names mostly differ within 16 bytes after what all of them share, so most comparisons look at one number.
 fn sort(ids: &Names, order: &mut [u32]) {
     let shared = shared_prefix(ids);
-    let mut keyed: Vec<(u128, u32)> =
-        order.iter().map(|&place| (key(&ids.get(place as usize).as_bytes()[shared..]), place)).collect();
-    let name = |place: u32| ids.get(place as usize);
-    keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))).then(a.1.cmp(&b.1)));
+    let keyed = order.iter().map(|&place| (key(&ids.bytes(place as usize)[shared..]), place));
+    let mut keyed: Vec<(u128, u32)> = keyed.collect();
+    keyed.sort_unstable();
+    for alike in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1) {
+        alike.sort_unstable_by(|a, b| {
+            ids.bytes(a.1 as usize).cmp(ids.bytes(b.1 as usize)).then(a.1.cmp(&b.1))
+        });
+    }
     order.iter_mut().zip(keyed).for_each(|(place, (_, found))| *place = found);
 }
 
 fn shared_prefix(ids: &Names) -> usize {
-    let first = ids.get(0).as_bytes();
-    ids.iter().fold(first.len(), |shared, id| {
-        first[..shared].iter().zip(id.as_bytes()).take_while(|(a, b)| a == b).count()
+    let first = ids.bytes(0);
+    (1..ids.len()).fold(first.len(), |shared, place| {
+        if ids.bytes(place).starts_with(&first[..shared]) {
+            return shared;
+        }
+        first[..shared].iter().zip(ids.bytes(place)).take_while(|(a, b)| a == b).count()
     })
 }
 
@@ -39,7 +46,7 @@ fn key(rest: &[u8]) -> u128 {
 
 fn fold_twins(ids: &Names, order: &[u32], problems: &mut Vec<Problem>) -> Vec<u32> {
     let mut firsts: Vec<u32> = Vec::with_capacity(order.len());
-    for twins in order.chunk_by(|&a, &b| ids.get(a as usize) == ids.get(b as usize)) {
+    for twins in order.chunk_by(|&a, &b| ids.bytes(a as usize) == ids.bytes(b as usize)) {
         firsts.push(twins[0]);
         if twins.len() > 1 {
             let id = ids.get(twins[0] as usize).into();

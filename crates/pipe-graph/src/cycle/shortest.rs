@@ -2,12 +2,13 @@
 //!
 //! Breadth first from each pipe in turn. A pipe that was tried is taken out, and with it all that is then on no cycle,
 //! so that a ring of any length costs one round. Dense groups soon have a short cycle, and no search goes deeper than
-//! the best one. What is left is bounded by [`STEPS`]; a cycle found by then is reported though a shorter one may exist.
+//! the best one. What is left is bounded by [`STEPS`]; from then on the first cycle found of a group is reported though a
+//! shorter one may exist.
 
 use crate::graph::PipeGraph;
 use crate::pipe::PipeIndex;
 
-/// Edges looked at for one group before the best cycle so far is good enough.
+/// Edges looked at, for all groups together, before the best cycle so far is good enough.
 const STEPS: usize = 50_000_000;
 const UNSEEN: u32 = u32::MAX;
 
@@ -15,6 +16,10 @@ const UNSEEN: u32 = u32::MAX;
 pub(super) struct Scratch {
     /// In the group, not yet taken out.
     live: Vec<bool>,
+    /// How many live pipes feed it.
+    fed: Vec<u32>,
+    /// How many live pipes it feeds.
+    feeds: Vec<u32>,
     parent: Vec<u32>,
     depth: Vec<u32>,
     queue: Vec<PipeIndex>,
@@ -25,6 +30,8 @@ impl Scratch {
     pub(super) fn new(pipes: usize) -> Self {
         Self {
             live: vec![false; pipes],
+            fed: vec![0; pipes],
+            feeds: vec![0; pipes],
             parent: vec![UNSEEN; pipes],
             depth: vec![0; pipes],
             queue: Vec::new(),
@@ -35,8 +42,7 @@ impl Scratch {
 
 /// A shortest cycle of the group, open, from its smallest pipe along the flow.
 pub(super) fn shortest(graph: &PipeGraph, group: &[PipeIndex], scratch: &mut Scratch) -> Vec<PipeIndex> {
-    group.iter().for_each(|pipe| scratch.live[pipe.get()] = true);
-    scratch.steps = 0;
+    scratch.take_in(graph, group);
     let mut best: Vec<PipeIndex> = Vec::new();
     for &start in group {
         // No pipe feeds itself, so nothing is shorter than two.
@@ -104,21 +110,39 @@ impl Scratch {
         cycle
     }
 
+    fn take_in(&mut self, graph: &PipeGraph, group: &[PipeIndex]) {
+        group.iter().for_each(|pipe| self.live[pipe.get()] = true);
+        for &pipe in group {
+            self.fed[pipe.get()] = self.count_live(graph.dependencies(pipe));
+            self.feeds[pipe.get()] = self.count_live(graph.dependents(pipe));
+        }
+    }
+
+    fn count_live(&self, pipes: &[PipeIndex]) -> u32 {
+        pipes.iter().filter(|pipe| self.live[pipe.get()]).count() as u32
+    }
+
     /// Takes a pipe out, and then every pipe that no live pipe feeds or that feeds none.
     fn take_out(&mut self, graph: &PipeGraph, pipe: PipeIndex) {
         self.queue.clear();
         self.queue.push(pipe);
         self.live[pipe.get()] = false;
         while let Some(gone) = self.queue.pop() {
-            for &near in graph.dependents(gone).iter().chain(graph.dependencies(gone)) {
-                let alive = |pipes: &[PipeIndex]| pipes.iter().any(|pipe| self.live[pipe.get()]);
-                if self.live[near.get()]
-                    && !(alive(graph.dependents(near)) && alive(graph.dependencies(near)))
-                {
-                    self.live[near.get()] = false;
-                    self.queue.push(near);
-                }
+            for &near in graph.dependents(gone) {
+                self.fed[near.get()] = self.fed[near.get()].saturating_sub(1);
+                self.drop_if_loose(near);
             }
+            for &near in graph.dependencies(gone) {
+                self.feeds[near.get()] = self.feeds[near.get()].saturating_sub(1);
+                self.drop_if_loose(near);
+            }
+        }
+    }
+
+    fn drop_if_loose(&mut self, pipe: PipeIndex) {
+        if self.live[pipe.get()] && (self.fed[pipe.get()] == 0 || self.feeds[pipe.get()] == 0) {
+            self.live[pipe.get()] = false;
+            self.queue.push(pipe);
         }
     }
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::{Order, Plan};
 use crate::cache;
-use crate::graph::PipeGraph;
 use crate::pipe::Metadata;
 
 /// A plan in short.
@@ -50,19 +49,16 @@ impl Plan {
     }
 }
 
-/// What the planner said, and what is worth caching: nothing of a stream is read twice, so nothing in a reverse plan.
+/// What the planner said, and what is worth caching.
 pub(super) fn metadata(plan: &Plan, base: &Metadata, caches: bool) -> Metadata {
     let mut metadata = base.clone();
     if caches {
-        let shared = if plan.order() == Order::Forward { shared(plan.graph()) } else { Metadata::new() };
+        let shared = cache::shared_entities(plan);
+        let level = |entity: &&str| ((*entity).to_owned(), Value::from(cache::DEFAULT_LEVEL));
+        let levels: Metadata = shared.iter().map(level).collect();
         metadata.insert("cache_candidate_count".to_owned(), shared.len().into());
-        metadata.insert("cache_candidate_entities".to_owned(), json!(shared.keys().collect::<Vec<_>>()));
-        metadata.insert("cache_recommendations".to_owned(), Value::Object(shared));
+        metadata.insert("cache_candidate_entities".to_owned(), json!(shared));
+        metadata.insert("cache_recommendations".to_owned(), Value::Object(levels));
     }
     metadata
-}
-
-fn shared(graph: &PipeGraph) -> Metadata {
-    let level = |(entity, _): (&str, usize)| (entity.to_owned(), Value::from(cache::DEFAULT_LEVEL));
-    graph.shared_inputs().into_iter().map(level).collect()
 }

@@ -9,7 +9,7 @@ use super::{Planner, forward_facts, reverse_facts};
 use crate::graph::PipeGraph;
 use crate::layers::{self, Layers};
 use crate::parts::Parts;
-use crate::pipe::{Metadata, PipeIndex};
+use crate::pipe::{Metadata, Pipe, PipeIndex};
 use crate::plan::{Order, Plan};
 use crate::problem::{Problem, Problems};
 
@@ -23,6 +23,16 @@ const TAG: &str = "processing_mode";
 /// its neighbours do is named in the metadata under `overruled`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Configured;
+
+impl Configured {
+    /// What is wrong with the tag of this pipe; for pipes that never became a graph.
+    #[must_use]
+    pub fn problem(pipe: &Pipe) -> Option<Problem> {
+        let value = pipe.tags.get(TAG)?;
+        let unknown = || Problem::UnknownMode { id: pipe.id.clone(), value: value.clone() };
+        Mode::read(value).is_none().then(unknown)
+    }
+}
 
 impl Planner for Configured {
     fn name(&self) -> &'static str {
@@ -49,6 +59,16 @@ enum Mode {
     Streaming,
 }
 
+impl Mode {
+    fn read(value: &str) -> Option<Self> {
+        match value.trim().to_lowercase().as_str() {
+            "batch" => Some(Self::Batch),
+            "streaming" => Some(Self::Streaming),
+            _ => None,
+        }
+    }
+}
+
 struct Modes {
     parts: Parts,
     /// By part: whether it runs as a stream.
@@ -63,15 +83,11 @@ impl Modes {
         let mut problems = Vec::new();
         for &pipe in graph.extras.keys() {
             let Some(value) = graph.tag(pipe, TAG) else { continue };
-            let mode = match value.trim().to_lowercase().as_str() {
-                "batch" => Mode::Batch,
-                "streaming" => Mode::Streaming,
-                _ => {
-                    problems.push(Problem::UnknownMode { id: graph.pipe_id(pipe), value: value.to_owned() });
-                    continue;
-                }
-            };
-            tagged.insert(pipe, mode);
+            if let Some(mode) = Mode::read(value) {
+                tagged.insert(pipe, mode);
+            } else {
+                problems.push(Problem::UnknownMode { id: graph.pipe_id(pipe), value: value.to_owned() });
+            }
         }
         let parts = Parts::of(graph);
         let mut streams = vec![false; parts.count()];

@@ -9,6 +9,7 @@ use super::status::{Status, Totals};
 use crate::graph::two_decimals;
 use crate::pipe::{PipeId, PipeIndex};
 use crate::plan::Plan;
+use crate::render::{Mark, Overlay};
 
 /// How it went for one pipe.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +117,22 @@ impl<O, E> Report<O, E> {
                 duration: begin.zip(end).map_or(Duration::ZERO, |(begin, end)| end.saturating_sub(begin)),
             }
         })
+    }
+
+    /// The run to lay over a drawing of the plan; a pipe's blame stands behind its status.
+    #[must_use]
+    pub fn overlay(&self) -> Overlay {
+        let mark = |(pipe, result): (PipeIndex, &PipeResult<E>)| {
+            let status = match result.status.blamed() {
+                Some(blamed) => format!("{} ({})", result.status.name(), self.plan.graph().id(blamed)),
+                None => result.status.name().to_owned(),
+            };
+            (
+                self.plan.graph().pipe_id(pipe),
+                Mark { status, duration: result.started.map(|_| result.elapsed) },
+            )
+        };
+        self.results().map(mark).collect()
     }
 
     /// The run in numbers.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pipe_graph::{Pipe, PipeGraph, Plan, Problem, Problems};
+use pipe_graph::{Pipe, PipeGraph, PipeId, Plan, Problem, Problems};
 
 /// Pipes written as `name: inputs > output`, for example `"b: x y > z"`.
 pub(crate) fn pipes(lines: &[&str]) -> Vec<Pipe> {
@@ -25,7 +25,7 @@ pub(crate) fn kinds(problems: &Problems) -> Vec<(&'static str, String)> {
 }
 
 fn names(problem: &Problem) -> String {
-    problem.ids().iter().map(|id| id.as_str()).collect::<Vec<_>>().join(",")
+    problem.ids().iter().map(PipeId::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// The names of each generation.
@@ -36,5 +36,15 @@ pub(crate) fn generations(plan: &Plan) -> Vec<Vec<&str>> {
 /// The graph of the facts, G23: batch and streaming differ on it.
 pub(crate) const UNBALANCED: [&str; 5] = ["a: > A", "b: A > B", "c: B > C", "e: C > E", "d: > D"];
 
-pub(crate) mod time;
-pub(crate) mod work;
+/// The state of a small generator of numbers (splitmix64): tests repeat themselves exactly.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+    }
+}

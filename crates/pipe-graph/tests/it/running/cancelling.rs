@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use pipe_graph::{Forward, Mode, OnFailure, Plan, PlanRunner, Planner, Retry, Timing};
 
+use crate::running::clock::millis;
+use crate::running::work::{Act, Work, cap, listen, statuses, told};
 use crate::support::graph;
-use crate::support::time::millis;
-use crate::support::work::{Act, Work, cap, listen, statuses, told};
 
 fn small() -> (Plan, Work) {
     let lines = ["a: > A", "b: A > B", "c: A > C", "d: B C > D", "e: > E", "f: E > F"];

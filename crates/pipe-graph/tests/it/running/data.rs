@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use pipe_graph::{Forward, Keep, Mode, OnFailure, PlanRunner, Planner, Retry, Reverse, Timing};
 use std::sync::Arc;
 
+use crate::running::work::{Act, Work, cap, statuses};
 use crate::support::graph;
-use crate::support::work::{Act, Work, cap, statuses};
 
 #[test]
 fn a_pipe_reads_what_its_dependencies_made() {
@@ -61,7 +61,7 @@ fn along_a_chain_only_two_outputs_live_at_a_time() {
 struct Short<'a>(&'a Work);
 
 impl pipe_graph::Runner for Short<'_> {
-    type Output = crate::support::work::Made;
+    type Output = crate::running::work::Made;
     type Error = String;
 
     async fn run(

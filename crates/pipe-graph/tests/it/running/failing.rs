@@ -2,9 +2,9 @@
 
 use pipe_graph::{Failure, Forward, Mode, OnFailure, Plan, PlanRunner, Planner, Status};
 
+use crate::running::clock::millis;
+use crate::running::work::{Act, Done, Work, cap, statuses};
 use crate::support::graph;
-use crate::support::time::millis;
-use crate::support::work::{Act, Done, Work, cap, statuses};
 
 fn plan(lines: &[&str]) -> Plan {
     Forward.plan(&graph(lines)).unwrap()

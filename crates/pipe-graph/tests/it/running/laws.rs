@@ -6,8 +6,8 @@ use pipe_graph::{Forward, Mode, OnFailure, Pipe, PipeGraph, Plan, PlanRunner, Pl
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::time::millis;
-use crate::support::work::{Act, Work, cap, statuses};
+use crate::running::clock::millis;
+use crate::running::work::{Act, Work, cap, statuses};
 
 /// A graph of up to 24 pipes that read earlier ones, what each does, and how long it takes.
 fn work() -> impl Strategy<Value = (Plan, Work)> {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use pipe_graph::{Forward, Inputs, Mode, Pipe, PipeGraph, Plan, PlanRunner, Planner, Runner, Task, Timing};
 
+use crate::running::clock::millis;
+use crate::running::work::{Work, cap};
 use crate::support::graph;
-use crate::support::time::millis;
-use crate::support::work::{Work, cap};
 
 fn took(mode: Mode, most: usize, plan: &Plan, work: &Work) -> Duration {
     let times = work.times.clone();

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use futures_util::{FutureExt, StreamExt};
 use pipe_graph::{Event, Forward, Mode, OnFailure, PlanRunner, Planner, event_channel};
 
+use crate::running::work::{Act, Work, listen, told};
 use crate::support::graph;
-use crate::support::work::{Act, Work, listen, told};
 
 #[test]
 fn events_come_in_order_and_generations_hold_their_pipes() {
@@ -110,4 +110,16 @@ fn recommended_caches_are_told_by_entity() {
         })
         .collect();
     assert_eq!(recommended, [("A".to_owned(), 2), ("raw".to_owned(), 2)]);
+}
+
+#[test]
+fn a_run_can_be_laid_over_the_drawing_of_its_plan() {
+    let plan = Forward.plan(&graph(&["a: > A", "b: A > B"])).unwrap();
+    let work = Work::default().act("a", Act::Fail);
+    let report =
+        work.clock.block_on(PlanRunner::new().on_failure(OnFailure::SkipDependents).run(&plan, &work));
+    let overlay = report.overlay();
+    assert_eq!((&*overlay["a"].status, &*overlay["b"].status), ("failed", "skipped (a)"));
+    assert_eq!((overlay["a"].duration.is_some(), overlay["b"].duration), (true, None));
+    assert!(plan.render().overlay(&overlay).mermaid().contains("failed"));
 }

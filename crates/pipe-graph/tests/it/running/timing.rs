@@ -7,9 +7,9 @@ use pipe_graph::{
     Failure, Forward, Inputs, Mode, OnFailure, PipeTiming, PlanRunner, Planner, Retry, Runner, Task, Timing,
 };
 
+use crate::running::clock::millis;
+use crate::running::work::{Act, Work, cap, listen, statuses, told};
 use crate::support::graph;
-use crate::support::time::millis;
-use crate::support::work::{Act, Work, cap, listen, statuses, told};
 
 fn timed(work: &Work, timing: Timing) -> PlanRunner {
     PlanRunner::new().on_failure(OnFailure::SkipDependents).timing(Arc::new(work.clock.clone()), timing)
@@ -71,7 +71,7 @@ fn a_pipe_that_waits_for_its_next_attempt_keeps_nobody_waiting() {
 struct Picky(Work);
 
 impl Runner for Picky {
-    type Output = crate::support::work::Made;
+    type Output = crate::running::work::Made;
     type Error = String;
 
     async fn run(

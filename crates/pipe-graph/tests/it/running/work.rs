@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pipe_graph::{Clock, Event, Events, Inputs, PlanRunner, Report, Runner, Status, Task, event_channel};
 
-use super::time::Virtual;
+use super::clock::Virtual;
 
 /// What a pipe does after its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
