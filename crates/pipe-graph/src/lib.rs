@@ -71,3 +71,6 @@ pub use runner::{
     PipeResult, PipeTiming, PlanRunner, Report, Retry, RunSummary, Runner, Skip, Spawner, Status, Task,
     Timing, Totals, event_channel,
 };
+pub use stream::{
+    Checkpoint, Closed, Flow, Message, OnStreamFailure, PlanStreamer, StreamReport, StreamRunner,
+};

@@ -27,8 +27,11 @@ pub use spawn::Spawner;
 pub use status::{Failure, Skip, Status, Totals};
 pub use timing::{Clock, PipeTiming, Retry, Timing};
 
+pub(crate) use attempt::message as panic_message;
+pub(crate) use event::{Sinks, seconds};
+pub(crate) use report::failed;
+
 use attempt::attempt;
-use event::Sinks;
 
 use crate::graph::PipeGraph;
 use crate::pipe::PipeIndex;
@@ -83,6 +86,11 @@ pub struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
+    /// A first attempt.
+    pub(crate) fn new(plan: &'a Plan, pipe: PipeIndex) -> Self {
+        Self { plan, pipe, attempt: 1 }
+    }
+
     /// The name of the pipe.
     #[must_use]
     pub fn id(&self) -> &'a str {

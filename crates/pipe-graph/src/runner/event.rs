@@ -10,6 +10,7 @@ pub use queue::{EventSink, Events, event_channel};
 
 use super::status::Totals;
 use crate::pipe::{Metadata, PipeId};
+use crate::plan::Plan;
 
 /// Something that happened in a run. The first are `PlanGenerated` and `ExecutionStarted`, the last is
 /// `ExecutionCompleted`, or `ExecutionFailed` if the run was dropped before its end.
@@ -84,6 +85,17 @@ pub enum Event {
 }
 
 impl Event {
+    pub(crate) fn plan_generated(plan: &Plan) -> Self {
+        Self::PlanGenerated {
+            strategy: plan.strategy().to_owned(),
+            pipe_ids: plan.pipes().iter().map(|&pipe| plan.graph().pipe_id(pipe)).collect(),
+            pipe_count: plan.total_pipes(),
+            generation_count: plan.total_generations(),
+            max_parallelism: plan.max_parallelism(),
+            metadata: plan.metadata().clone(),
+        }
+    }
+
     /// Its name, such as `pipe_started`.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -14,15 +14,7 @@ pub(crate) fn announce(setup: &PlanRunner, plan: &Plan) {
     if setup.sinks.is_empty() {
         return;
     }
-    let pipe_ids: Vec<PipeId> = plan.pipes().iter().map(|&pipe| plan.graph().pipe_id(pipe)).collect();
-    setup.sinks.emit(|| Event::PlanGenerated {
-        strategy: plan.strategy().to_owned(),
-        pipe_count: pipe_ids.len(),
-        pipe_ids,
-        generation_count: plan.total_generations(),
-        max_parallelism: plan.max_parallelism(),
-        metadata: plan.metadata().clone(),
-    });
+    setup.sinks.emit(|| Event::plan_generated(plan));
     setup.sinks.emit(|| Event::ExecutionStarted {
         run_id: setup.run_id.to_string(),
         strategy: plan.strategy().to_owned(),

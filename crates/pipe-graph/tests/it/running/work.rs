@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pipe_graph::{Clock, Event, Events, Inputs, PlanRunner, Report, Runner, Status, Task, event_channel};
+use pipe_graph::{
+    Clock, Event, EventSink, Events, Inputs, PlanRunner, Report, Runner, Status, Task, event_channel,
+};
 
 use super::clock::Virtual;
 
@@ -124,8 +126,7 @@ pub(crate) fn statuses<O, E: std::fmt::Display>(report: &Report<O, E>) -> Vec<St
 }
 
 pub(crate) fn listen(runner: PlanRunner) -> (PlanRunner, Events) {
-    let (sink, events) = event_channel(NonZeroUsize::new(100_000).unwrap());
-    (runner.listener(sink), events)
+    listen_to(|sink| runner.listener(sink))
 }
 
 /// `name id` of every event.
@@ -139,4 +140,10 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
 
 pub(crate) fn cap(cap: usize) -> NonZeroUsize {
     NonZeroUsize::new(cap).unwrap()
+}
+
+/// A runner of any kind that tells a listener.
+pub(crate) fn listen_to<R>(runner: impl FnOnce(EventSink) -> R) -> (R, Events) {
+    let (sink, events) = event_channel(NonZeroUsize::new(100_000).unwrap());
+    (runner(sink), events)
 }
