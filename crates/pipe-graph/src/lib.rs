@@ -37,6 +37,10 @@
 //!   each other.
 //! - [`Plan::render`] draws it as text, Mermaid, DOT or JSON, with what a run has to say laid over it;
 //!   [`Plan::recommend_caches`] says what is worth keeping and until when.
+//! - [`PlanRunner`] runs a plan: every pipe once, as soon as what it waits for is there; a [`Runner`] says what a pipe
+//!   does. [`PlanStreamer`] runs all pipes at once with bounded queues between them; see [`StreamRunner`]. Time comes
+//!   from a [`Clock`], threads from a [`Spawner`]; what happens is heard through an [`event_channel`].
+//! - [`Chooser`] picks a way of running and says why.
 //!
 //! Numbers of pipes and edges, and the bytes of all names together, are bounded by 2^32. Everything is iterative: a chain
 //! of a million pipes is planned like any other graph.
@@ -60,6 +64,7 @@ mod stream;
 
 pub use builder::GraphBuilder;
 pub use cache::{CacheOptions, CacheReason, CacheRecommendation};
+pub use choose::{Candidate, Choice, ChooseError, Chooser, Hints};
 pub use graph::{GraphStats, PipeGraph, Producers, SelfRead};
 pub use pipe::{Metadata, Pipe, PipeId, PipeIndex};
 pub use plan::{Generation, GenerationDraft, Order, Plan, PlanDraft, Summary};

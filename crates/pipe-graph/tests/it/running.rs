@@ -6,6 +6,7 @@ mod data;
 mod failing;
 mod laws;
 mod order;
+mod spawning;
 mod telling;
 mod timing;
 pub(crate) mod work;
