@@ -1,7 +1,7 @@
 //! What planning costs, against rustworkx-core's layers and against the plainest code that does it.
 //!
 //! `cargo bench -p benches --bench plan`. 1k, 10k, 100k and 1M pipes with three edges each: wide is a hundred layers, chain
-//! has as many layers as pipes, and mixed names is wide under names that do not sort as the layers run. It fails when
+//! has as many layers as pipes, and mixed is wide under names that do not sort as the layers run. It fails when
 //! planning is less than 4 times as fast as rustworkx from 10k pipes up, when it takes more than twice the floor, when
 //! building from names takes more than 3 times what rustworkx takes to plan, or when 1M pipes need more than 400 MB.
 #![expect(clippy::print_stdout, reason = "a bench talks to the developer on the terminal")]
@@ -85,7 +85,7 @@ fn case(shape: Shape, pipes: usize, rounds: usize) -> Result<Vec<String>> {
         || timed(|| build(&edges).map(|graph| Forward.plan(&Arc::new(graph)))),
         || timed(|| Rustworkx::from_names(&edges).layers()),
     );
-    Figure::of("plan", &format!("{name} names to plan"), both, "us", "HashMap + rustworkx").print();
+    Figure::of("plan", &format!("{name} build + plan"), both, "us", "HashMap + rustworkx").print();
     Ok(bars(&name, pipes, layers, kahn, building, megabytes))
 }
 

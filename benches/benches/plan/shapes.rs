@@ -17,7 +17,7 @@ impl Shape {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Wide => "wide",
-            Self::Mixed => "mixed names",
+            Self::Mixed => "mixed",
             Self::Chain => "chain",
         }
     }

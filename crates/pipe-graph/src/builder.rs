@@ -4,6 +4,8 @@ mod link;
 mod order;
 mod request;
 
+use std::collections::BTreeSet;
+
 use crate::csr::Csr;
 use crate::graph::{Extra, PipeGraph, Producers, Rules, SelfRead};
 use crate::names::{Interner, Names};
@@ -60,6 +62,19 @@ impl GraphBuilder {
     pub fn with_ancestors(mut self) -> Self {
         self.ancestors = true;
         self
+    }
+
+    /// Those of these names that no declared pipe has; sorted, each once. Looks at every pipe.
+    #[must_use]
+    pub fn missing<I: AsRef<str>>(&self, ids: impl IntoIterator<Item = I>) -> Vec<PipeId> {
+        let mut asked: BTreeSet<PipeId> = ids.into_iter().map(|id| id.as_ref().into()).collect();
+        for declared in (0..self.ids.len()).map(|declaration| self.ids.get(declaration)) {
+            if asked.is_empty() {
+                break;
+            }
+            asked.remove(declared);
+        }
+        asked.into_iter().collect()
     }
 
     /// Makes room for so many more pipes that make so many entities; only a hint.

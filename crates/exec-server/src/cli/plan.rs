@@ -2,13 +2,14 @@
 
 mod file;
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use pipe_graph::{Configured, Forward, PipeGraph, Plan, Planner, Problem, Problems, Reverse};
+use pipe_graph::{Configured, Forward, PipeGraph, PipeId, Plan, Planner, Problem, Problems, Reverse};
 use serde::Serialize;
 
 use self::file::Declared;
@@ -76,17 +77,32 @@ pub(super) fn run(asked: &Asked) -> ExitCode {
 }
 
 impl Asked {
-    fn plan(&self, mut declared: Declared) -> Result<Plan, Vec<Problem>> {
-        if !self.select.is_empty() {
-            declared.request = Some(self.select.clone());
-        }
-        // Nearly always there is nothing to find, so what a failed build leaves unsaid is looked up only after one.
-        let graph = match declared.graph() {
+    fn plan(&self, declared: Declared) -> Result<Plan, Vec<Problem>> {
+        let Declared { pipes, request } = declared;
+        let selected = self.select.iter().map(|id| id.as_str().into()).collect();
+        let request = if self.select.is_empty() { request } else { Some(selected) };
+        // What narrowing and planning would find, should there be no graph to find it in.
+        let missing = pipes.graph.missing(self.from.iter().chain(&self.until));
+        let later = self.unknown_modes(pipes.modes, request.as_deref());
+
+        let builder = match request {
+            Some(request) => pipes.graph.request(request),
+            None => pipes.graph,
+        };
+        let graph = match builder.build() {
             Ok(graph) => self.narrowed(graph),
-            Err(problems) => return Err(self.all_problems(&declared, problems)),
+            Err(problems) => return Err(all_problems(problems, missing, later)),
         };
         let plan = graph.and_then(|graph| self.planner().plan(&Arc::new(graph)));
         plan.map_err(|problems| problems.into_iter().collect())
+    }
+
+    fn unknown_modes(&self, mut modes: Vec<(PipeId, Problem)>, request: Option<&[PipeId]>) -> Vec<Problem> {
+        let requested: Option<HashSet<&PipeId>> = request.map(|ids| ids.iter().collect());
+        let asked = |id: &PipeId| requested.as_ref().is_none_or(|ids| ids.contains(id));
+        modes.retain(|(id, _)| self.order == Order::Configured && asked(id));
+        modes.sort_by(|a, b| a.0.cmp(&b.0));
+        modes.into_iter().map(|(_, problem)| problem).collect()
     }
 
     fn planner(&self) -> &'static dyn Planner {
@@ -112,27 +128,23 @@ impl Asked {
             }
         }
     }
+}
 
-    /// With what narrowing and planning would have found, had there been a graph.
-    fn all_problems(&self, declared: &Declared, problems: Problems) -> Vec<Problem> {
-        let mut missing = declared.missing(self.from.iter().chain(&self.until));
-        let mut all = Vec::new();
-        for problem in problems {
-            match problem {
-                Problem::Missing { ids } => missing.extend(ids),
-                other => all.push(other),
-            }
+fn all_problems(problems: Problems, mut missing: Vec<PipeId>, later: Vec<Problem>) -> Vec<Problem> {
+    let mut all = Vec::new();
+    for problem in problems {
+        match problem {
+            Problem::Missing { ids } => missing.extend(ids),
+            other => all.push(other),
         }
-        missing.sort_unstable();
-        missing.dedup();
-        if !missing.is_empty() {
-            all.insert(0, Problem::Missing { ids: missing });
-        }
-        if self.order == Order::Configured {
-            all.extend(declared.requested().filter_map(Configured::problem));
-        }
-        all
     }
+    missing.sort_unstable();
+    missing.dedup();
+    if !missing.is_empty() {
+        all.insert(0, Problem::Missing { ids: missing });
+    }
+    all.extend(later);
+    all
 }
 
 impl Format {

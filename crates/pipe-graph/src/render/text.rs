@@ -8,42 +8,41 @@ use crate::plan::Plan;
 
 pub(super) fn text(render: Render<'_>) -> String {
     let plan = render.plan;
-    let mut lines = vec![
-        format!("Execution Plan ({})", visible(plan.strategy())),
-        "=".repeat(50),
-        format!("Total Pipes: {}", plan.total_pipes()),
-        format!("Total Generations: {}", plan.total_generations()),
-        format!("Max Parallelism: {}", plan.max_parallelism()),
-        String::new(),
-        "Execution Order:".to_owned(),
-        "-".repeat(50),
-    ];
-    for generation in plan.generations() {
-        lines.push(String::new());
-        lines.push(format!("Generation {}: ({} pipes)", generation.number(), generation.len()));
-        lines.extend(generation.pipes().iter().map(|&pipe| line(render, pipe)));
-    }
-    lines.join("\n")
-}
-
-fn line(render: Render<'_>, pipe: PipeIndex) -> String {
-    let mut line = format!("  - {}", visible(render.plan.graph().id(pipe)));
+    let (double, single) = ("=".repeat(50), "-".repeat(50));
+    let mut out = format!(
+        "Execution Plan ({})\n{double}\nTotal Pipes: {}\nTotal Generations: {}\nMax Parallelism: {}\n\nExecution Order:\n{single}",
+        visible(plan.strategy()),
+        plan.total_pipes(),
+        plan.total_generations(),
+        plan.max_parallelism(),
+    );
     // Writing to a string cannot fail.
-    let _ = dependencies(&mut line, render.plan, pipe);
-    if let Some(mark) = render.mark(pipe) {
-        let _ = write!(line, " [{}]", visible(&mark));
+    for generation in plan.generations() {
+        let _ = write!(out, "\n\nGeneration {}: ({} pipes)", generation.number(), generation.len());
+        for &pipe in generation.pipes() {
+            let _ = line(&mut out, render, pipe);
+        }
     }
-    line
+    out
 }
 
-fn dependencies(line: &mut String, plan: &Plan, pipe: PipeIndex) -> std::fmt::Result {
+fn line(out: &mut String, render: Render<'_>, pipe: PipeIndex) -> std::fmt::Result {
+    write!(out, "\n  - {}", visible(render.plan.graph().id(pipe)))?;
+    dependencies(out, render.plan, pipe)?;
+    match render.mark(pipe) {
+        Some(mark) => write!(out, " [{}]", visible(&mark)),
+        None => Ok(()),
+    }
+}
+
+fn dependencies(out: &mut String, plan: &Plan, pipe: PipeIndex) -> std::fmt::Result {
     let graph = plan.graph();
     let dependencies = graph.dependencies(pipe);
     for (place, &dependency) in dependencies.iter().enumerate() {
         let before = if place == 0 { " (deps: [" } else { ", " };
-        write!(line, "{before}{}", quoted(graph.id(dependency)))?;
+        write!(out, "{before}{}", quoted(graph.id(dependency)))?;
     }
-    if dependencies.is_empty() { Ok(()) } else { line.write_str("])") }
+    if dependencies.is_empty() { Ok(()) } else { out.write_str("])") }
 }
 
 /// In single quotes, or in double ones when it has single ones itself.

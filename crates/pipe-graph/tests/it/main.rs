@@ -4,6 +4,7 @@
 
 mod building;
 mod caching;
+mod checked;
 mod choosing;
 mod configured;
 mod cycles;

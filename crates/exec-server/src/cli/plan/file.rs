@@ -1,46 +1,61 @@
 //! The file of pipes: read whole, then as YAML, JSON or TOML.
 
-use std::collections::HashSet;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use pipe_graph::{Pipe, PipeGraph, PipeId, Problems};
-use serde::Deserialize;
+use pipe_graph::{Configured, GraphBuilder, Pipe, PipeGraph, PipeId, Problem};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-/// More than this is refused before it fills the memory: room for about a million pipes.
+/// More than this is refused before it fills the memory: room for a few million pipes.
 const MOST: u64 = 512 << 20;
 
 /// What the file says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Declared {
-    pipes: Vec<Pipe>,
-    pub(super) request: Option<Vec<String>>,
+    pub(super) pipes: Pipes,
+    pub(super) request: Option<Vec<PipeId>>,
 }
 
-impl Declared {
-    pub(super) fn graph(&self) -> Result<PipeGraph, Problems> {
-        let mut builder = PipeGraph::builder();
-        if let Some(request) = &self.request {
-            builder = builder.request(request.iter().map(String::as_str));
+/// The pipes, taken into the graph one by one: a list of a million would be three times as large as their graph.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    pub(super) graph: GraphBuilder,
+    /// Pipes with a `processing_mode` nobody knows.
+    pub(super) modes: Vec<(PipeId, Problem)>,
+}
+
+impl Default for Pipes {
+    fn default() -> Self {
+        Self { graph: PipeGraph::builder(), modes: Vec::new() }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pipes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(OneByOne)
+    }
+}
+
+struct OneByOne;
+
+impl<'de> Visitor<'de> for OneByOne {
+    type Value = Pipes;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of pipes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pipes, A::Error> {
+        let mut pipes = Pipes::default();
+        while let Some(pipe) = list.next_element::<Pipe>()? {
+            pipes.modes.extend(Configured::problem(&pipe).map(|problem| (pipe.id.clone(), problem)));
+            pipes.graph.add(pipe);
         }
-        builder.extend(self.pipes.iter().cloned());
-        builder.build()
-    }
-
-    /// Those of the names that no pipe has.
-    pub(super) fn missing<'a>(&self, ids: impl Iterator<Item = &'a String>) -> Vec<PipeId> {
-        let known: HashSet<&str> = self.pipes.iter().map(|pipe| pipe.id.as_str()).collect();
-        ids.filter(|id| !known.contains(id.as_str())).map(|id| id.as_str().into()).collect()
-    }
-
-    pub(super) fn requested(&self) -> impl Iterator<Item = &Pipe> {
-        let request: Option<HashSet<&str>> =
-            self.request.as_ref().map(|request| request.iter().map(String::as_str).collect());
-        self.pipes
-            .iter()
-            .filter(move |pipe| request.as_ref().is_none_or(|ids| ids.contains(pipe.id.as_str())))
+        Ok(pipes)
     }
 }
 
@@ -96,8 +111,19 @@ fn parse(text: &str, syntax: Syntax) -> Result<Declared, String> {
     match syntax {
         Syntax::Json => serde_json::from_str(text).map_err(|error| format!("is no JSON with pipes: {error}")),
         Syntax::Toml => toml::from_str(text).map_err(|error| format!("is no TOML with pipes: {error}")),
-        Syntax::Yaml => {
-            serde_saphyr::from_str(text).map_err(|error| format!("is no YAML with pipes: {error}"))
-        }
+        Syntax::Yaml => serde_saphyr::from_str_with_options(text, yaml_options())
+            .map_err(|error| format!("is no YAML with pipes: {error}")),
+    }
+}
+
+/// The size of the file bounds these; what an alias can blow up stays bounded as it is.
+fn yaml_options() -> serde_saphyr::Options {
+    const MOST_BYTES: usize = MOST as usize;
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: MOST_BYTES,
+            max_events: MOST_BYTES,
+            max_total_scalar_bytes: MOST_BYTES,
+        },
     }
 }
