@@ -301,7 +301,8 @@ impl PlanRunner {
         runner: &R,
         stop: impl Future<Output = ()> + Send,
     ) -> Report<R::Output, R::Error> {
-        drive::drive(self, plan, |one| attempt(runner, one), stop).await
+        let launch = |one| attempt(runner, plan, self.clock.as_deref(), one);
+        drive::drive(self, plan, launch, stop).await
     }
 
     /// Like [`run_until`](Self::run_until), with every attempt on the spawner's threads. Dropping the run stops them as
@@ -320,7 +321,8 @@ impl PlanRunner {
     {
         let launch = |one: attempt::Attempt<R::Output>| {
             let (runner, pipe) = (Arc::clone(&runner), one.pipe);
-            let work = async move { attempt(&*runner, one).await };
+            let (plan, clock) = (plan.clone(), self.clock.clone());
+            let work = async move { attempt(&*runner, &plan, clock.as_deref(), one).await };
             attempt::spawned(spawn::start(spawner, work), pipe)
         };
         drive::drive(self, plan, launch, stop).await

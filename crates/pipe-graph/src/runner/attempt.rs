@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,13 +17,11 @@ use crate::plan::Plan;
 
 /// What one attempt needs, apart from the runner.
 pub(crate) struct Attempt<O> {
-    pub(crate) plan: Plan,
     pub(crate) pipe: PipeIndex,
     /// From 1.
     pub(crate) number: u32,
     pub(crate) timing: PipeTiming,
     pub(crate) inputs: Vec<Input<O>>,
-    pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
 /// What came of it.
@@ -35,15 +32,20 @@ pub(crate) struct Done<O, E> {
     pub(crate) again: Option<(Duration, Vec<Input<O>>)>,
 }
 
-pub(crate) async fn attempt<R: Runner>(runner: &R, attempt: Attempt<R::Output>) -> Done<R::Output, R::Error> {
-    let Attempt { plan, pipe, number, timing, mut inputs, clock } = attempt;
-    let task = Task { plan: &plan, pipe, attempt: number };
+pub(crate) async fn attempt<R: Runner>(
+    runner: &R,
+    plan: &Plan,
+    clock: Option<&dyn Clock>,
+    attempt: Attempt<R::Output>,
+) -> Done<R::Output, R::Error> {
+    let Attempt { pipe, number, timing, mut inputs } = attempt;
+    let task = Task { plan, pipe, attempt: number };
     // The last attempt gets the inputs themselves, so that it can own what nobody else reads.
     let may_repeat = number <= timing.retry.times;
     let given = if may_repeat { inputs.clone() } else { std::mem::take(&mut inputs) };
     let given = Inputs::new(plan.graph(), given);
     let work = AssertUnwindSafe(async { runner.run(task, given).await }).catch_unwind();
-    let end = match bounded(work, timing.timeout, clock.as_deref()).await {
+    let end = match bounded(work, timing.timeout, clock).await {
         Some(Ok(end)) => end.map_err(Failure::Error),
         Some(Err(panic)) => Err(Failure::Panic(message(&*panic))),
         None => Err(Failure::Timeout(timing.timeout.unwrap_or_default())),

@@ -114,10 +114,9 @@ where
         {
             let number = live.started(pipe);
             let held = if number > 1 { self.held.remove(&pipe) } else { None };
-            let inputs = held.unwrap_or_else(|| live.outputs.take_for(&live.plan, pipe));
+            let inputs = held.unwrap_or_else(|| live.outputs.take_for(live.plan, pipe));
             let timing = self.setup.timing.of(live.plan.graph(), pipe);
-            let (plan, clock) = (live.plan.clone(), self.setup.clock.clone());
-            self.running.push((self.launch)(Attempt { plan, pipe, number, timing, inputs, clock }));
+            self.running.push((self.launch)(Attempt { pipe, number, timing, inputs }));
         }
     }
 

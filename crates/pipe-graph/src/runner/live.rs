@@ -15,8 +15,8 @@ use crate::plan::Plan;
 
 pub(crate) struct Live<'a, O, E> {
     setup: &'a PlanRunner,
-    pub(crate) plan: Plan,
-    pub(crate) schedule: Schedule,
+    pub(crate) plan: &'a Plan,
+    pub(crate) schedule: Schedule<'a>,
     pub(crate) outputs: Outputs<O>,
     results: Vec<PipeResult<E>>,
     begun: Vec<bool>,
@@ -27,7 +27,7 @@ pub(crate) struct Live<'a, O, E> {
 }
 
 impl<'a, O, E> Live<'a, O, E> {
-    pub(crate) fn new(setup: &'a PlanRunner, plan: &Plan) -> Self {
+    pub(crate) fn new(setup: &'a PlanRunner, plan: &'a Plan) -> Self {
         let weight = |pipe| setup.weights.as_ref().map_or(1, |weigh| weigh(plan.graph(), pipe));
         let skip = setup.on_failure == OnFailure::SkipDependents;
         Self {
@@ -39,7 +39,7 @@ impl<'a, O, E> Live<'a, O, E> {
             unsettled: plan.generations().map(|generation| generation.len()).collect(),
             start: setup.now(),
             over: false,
-            plan: plan.clone(),
+            plan,
         }
     }
 
@@ -105,7 +105,7 @@ impl<'a, O, E> Live<'a, O, E> {
     /// No pipe runs any more, and none will.
     pub(crate) fn stop(&mut self, blamed: Option<PipeIndex>) {
         let now = self.since_start();
-        let plan = self.plan.clone();
+        let plan = self.plan;
         for &pipe in plan.pipes() {
             if matches!(self.schedule.stage(pipe), Stage::Ended | Stage::Waiting) {
                 continue;
@@ -153,7 +153,7 @@ impl<O, E: fmt::Display> Live<'_, O, E> {
         self.schedule.end(pipe, failed, |pipe, blamed| skipped.push((pipe, blamed)));
         for (pipe, blamed) in skipped {
             // What it would have read has one reader less.
-            drop(self.outputs.take_for(&self.plan, pipe));
+            drop(self.outputs.take_for(self.plan, pipe));
             self.begin_generation(pipe);
             self.settle(pipe, Status::Skipped(Skip::Upstream(blamed)));
         }
@@ -210,7 +210,7 @@ impl<O, E> Drop for Live<'_, O, E> {
             return;
         }
         self.stop(None);
-        let failed_pipes = failed(&self.plan, self.plan.pipes(), &self.results);
+        let failed_pipes = failed(self.plan, self.plan.pipes(), &self.results);
         self.emit(|run_id| Event::ExecutionFailed {
             run_id,
             error: "the run was dropped".to_owned(),

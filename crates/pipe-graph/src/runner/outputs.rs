@@ -24,7 +24,7 @@ impl<O> Outputs<O> {
                 Keep::Leaves => readers.is_empty(),
                 Keep::All => true,
             };
-            let reading = if plan.direction(pipe) == Order::Reverse { 0 } else { readers.len() };
+            let reading = if schedule::direction(plan, pipe) == Order::Reverse { 0 } else { readers.len() };
             reading as u32 + u32::from(kept)
         });
         let readers = readers.collect();
@@ -40,7 +40,7 @@ impl<O> Outputs<O> {
 
     /// What this pipe reads. To be called once per pipe, also for one that will not run.
     pub(crate) fn take_for(&mut self, plan: &Plan, pipe: PipeIndex) -> Vec<Input<O>> {
-        if plan.direction(pipe) == Order::Reverse {
+        if schedule::direction(plan, pipe) == Order::Reverse {
             return Vec::new();
         }
         let before = schedule::before(plan, pipe);

@@ -7,9 +7,17 @@ use super::Mode;
 use crate::pipe::PipeIndex;
 use crate::plan::{Order, Plan};
 
+/// Which way the part of the plan that this pipe is in runs; looks at the pipe only if that differs.
+pub(crate) fn direction(plan: &Plan, pipe: PipeIndex) -> Order {
+    match plan.order() {
+        Order::Mixed => plan.direction(pipe),
+        order => order,
+    }
+}
+
 /// The pipes this one waits for.
 pub(crate) fn before(plan: &Plan, pipe: PipeIndex) -> &[PipeIndex] {
-    match plan.direction(pipe) {
+    match direction(plan, pipe) {
         Order::Reverse => plan.graph().dependents(pipe),
         _ => plan.graph().dependencies(pipe),
     }
@@ -17,7 +25,7 @@ pub(crate) fn before(plan: &Plan, pipe: PipeIndex) -> &[PipeIndex] {
 
 /// The pipes that wait for this one.
 pub(crate) fn after(plan: &Plan, pipe: PipeIndex) -> &[PipeIndex] {
-    match plan.direction(pipe) {
+    match direction(plan, pipe) {
         Order::Reverse => plan.graph().dependencies(pipe),
         _ => plan.graph().dependents(pipe),
     }
@@ -34,8 +42,8 @@ pub(crate) enum Stage {
 }
 
 /// Counts down what every pipe waits for, and hands out those that wait for nothing.
-pub(crate) struct Schedule {
-    plan: Plan,
+pub(crate) struct Schedule<'a> {
+    plan: &'a Plan,
     mode: Mode,
     skip_dependents: bool,
     waits: Vec<u32>,
@@ -50,11 +58,13 @@ pub(crate) struct Schedule {
     left: Vec<u32>,
     /// The generation whose turn it is, in barrier mode.
     turn: usize,
+    /// Room for the pipes that end together, kept for the next time.
+    ended: Vec<(PipeIndex, Option<PipeIndex>)>,
 }
 
-impl Schedule {
+impl<'a> Schedule<'a> {
     pub(crate) fn new(
-        plan: &Plan,
+        plan: &'a Plan,
         mode: Mode,
         skip_dependents: bool,
         weight: impl Fn(PipeIndex) -> u64,
@@ -76,7 +86,8 @@ impl Schedule {
             places,
             left: plan.generations().map(|generation| generation.len() as u32).collect(),
             turn: 0,
-            plan: plan.clone(),
+            ended: Vec::new(),
+            plan,
         };
         let free = graph.indices().filter(|&pipe| before(plan, pipe).is_empty());
         free.for_each(|pipe| schedule.release(pipe));
@@ -104,18 +115,20 @@ impl Schedule {
         mut skipped: impl FnMut(PipeIndex, PipeIndex),
     ) {
         let blame = (failed && self.skip_dependents).then_some(pipe);
-        let mut ended = vec![(pipe, blame)];
-        let plan = self.plan.clone();
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.push((pipe, blame));
+        let plan = self.plan;
         while let Some((pipe, blame)) = ended.pop() {
             self.stages[pipe.get()] = Stage::Ended;
             self.left[plan.generation_of(pipe)] -= 1;
-            for &next in after(&plan, pipe) {
+            for &next in after(plan, pipe) {
                 if let Some(skip) = self.count_down(next, blame) {
                     skipped(next, skip);
                     ended.push((next, Some(skip)));
                 }
             }
         }
+        self.ended = ended;
         self.next_turn();
     }
 
@@ -151,7 +164,7 @@ impl Schedule {
         while self.left.get(self.turn) == Some(&0) {
             self.turn += 1;
         }
-        let plan = self.plan.clone();
+        let plan = self.plan;
         if self.mode == Mode::Barrier
             && self.turn != before
             && let Some(generation) = plan.generation(self.turn)
