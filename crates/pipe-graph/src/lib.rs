@@ -79,3 +79,8 @@ pub use runner::{
 pub use stream::{
     Checkpoint, Closed, Flow, Message, OnStreamFailure, PlanStreamer, StreamReport, StreamRunner,
 };
+
+/// Runs the code of the page about graphs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/graphs.md")]
+struct GraphsPage;

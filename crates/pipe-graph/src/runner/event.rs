@@ -42,7 +42,7 @@ pub enum Event {
     /// The first pipe of this generation has begun or been skipped.
     GenerationStarted { run_id: String, generation: usize, pipe_ids: Vec<PipeId>, pipe_count: usize },
     /// The last pipe of this generation has ended.
-    GenerationCompleted { run_id: String, generation: usize, totals: Totals },
+    GenerationCompleted { run_id: String, generation: usize, totals: Totals, duration_seconds: f64 },
     /// A pipe begins; once, however often it is tried.
     PipeStarted { run_id: String, pipe_id: PipeId, is_streaming: bool },
     /// A pipe will be tried again after the delay.

@@ -19,7 +19,8 @@ pub(crate) struct Live<'a, O, E> {
     pub(crate) schedule: Schedule<'a>,
     pub(crate) outputs: Outputs<O>,
     results: Vec<PipeResult<E>>,
-    begun: Vec<bool>,
+    /// By generation: when its first pipe began or was skipped.
+    begun: Vec<Option<Duration>>,
     /// By generation: pipes that have not been settled.
     unsettled: Vec<usize>,
     start: Duration,
@@ -35,7 +36,7 @@ impl<'a, O, E> Live<'a, O, E> {
             schedule: Schedule::new(plan, setup.mode, skip, weight),
             outputs: Outputs::new(plan, setup.keep),
             results: std::iter::repeat_with(PipeResult::not_run).take(plan.total_pipes()).collect(),
-            begun: vec![false; plan.total_generations()],
+            begun: vec![None; plan.total_generations()],
             unsettled: plan.generations().map(|generation| generation.len()).collect(),
             start: setup.now(),
             over: false,
@@ -71,9 +72,10 @@ impl<'a, O, E> Live<'a, O, E> {
 
     fn begin_generation(&mut self, pipe: PipeIndex) {
         let number = self.plan.generation_of(pipe);
-        if std::mem::replace(&mut self.begun[number], true) || self.setup.sinks.is_empty() {
+        if self.begun[number].is_some() || self.setup.sinks.is_empty() {
             return;
         }
+        self.begun[number] = Some(self.since_start());
         let Some(generation) = self.plan.generation(number) else { return };
         let pipe_ids: Vec<PipeId> = generation.pipes().iter().map(|&pipe| self.id(pipe)).collect();
         let pipe_count = pipe_ids.len();
@@ -200,7 +202,14 @@ impl<O, E: fmt::Display> Live<'_, O, E> {
         let Some(generation) = self.plan.generation(number) else { return };
         let mut totals = Totals::default();
         generation.pipes().iter().for_each(|pipe| totals.add(&self.results[pipe.get()].status));
-        self.emit(|run_id| Event::GenerationCompleted { run_id, generation: number, totals });
+        let took = self.since_start().saturating_sub(self.begun[number].unwrap_or_default());
+        let duration_seconds = seconds(took);
+        self.emit(|run_id| Event::GenerationCompleted {
+            run_id,
+            generation: number,
+            totals,
+            duration_seconds,
+        });
     }
 }
 

@@ -78,7 +78,8 @@ impl<T: Clone> Flow<T> {
     }
 
     /// The checkpoint this run resumes from, 0 if from the beginning. What came before it has been committed by every
-    /// pipe; a source goes on where it was then.
+    /// pipe; a source goes on where it was then. As it may have committed one checkpoint more, it has to know where it
+    /// was at the last two.
     #[must_use]
     pub fn resume(&self) -> u64 {
         self.resume

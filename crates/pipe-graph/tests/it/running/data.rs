@@ -134,3 +134,43 @@ fn each_part_of_a_mixed_plan_runs_its_own_way() {
     assert!(place("a") < place("b") && place("t") < place("s"));
     assert_eq!(report.output("b").unwrap().text, "b(a())");
 }
+
+#[test]
+fn entities_whose_names_look_alike_are_not_mixed_up() {
+    struct Alike;
+    impl pipe_graph::Runner for Alike {
+        type Output = &'static str;
+        type Error = String;
+
+        async fn run(
+            &self,
+            task: pipe_graph::Task<'_>,
+            mut inputs: pipe_graph::Inputs<'_, &'static str>,
+        ) -> Result<Option<&'static str>, String> {
+            match task.id() {
+                "dot" => Ok(Some("dot")),
+                "line" => Ok(Some("line")),
+                _ => {
+                    assert_eq!(
+                        (inputs.get("x_y"), inputs.get("x.y"), inputs.get("raw")),
+                        (Some(&"line"), Some(&"dot"), None)
+                    );
+                    let dot = inputs.take("x.y").and_then(|input| input.into_owned().ok().flatten());
+                    assert_eq!((inputs.len(), inputs.take("x.y").is_none()), (1, true));
+                    Ok(dot)
+                }
+            }
+        }
+    }
+    let plan = Forward.plan(&graph(&["dot: > x.y", "line: > x_y", "both: x.y x_y raw > z"])).unwrap();
+    let report = Work::default().clock.block_on(PlanRunner::new().run(&plan, &Alike));
+    assert_eq!(report.output("both"), Some(&"dot"));
+}
+
+#[test]
+fn a_pipe_that_reads_what_it_makes_hands_on_the_new_and_not_the_old() {
+    let plan = Forward.plan(&graph(&["w: X > X", "reader: X > Y"])).unwrap();
+    let work = Work::default();
+    let report = work.clock.block_on(PlanRunner::new().run(&plan, &work));
+    assert_eq!(report.output("reader").unwrap().text, "reader(w())");
+}

@@ -76,6 +76,41 @@ fn a_stream_that_goes_on_after_a_failure_loses_nothing_and_repeats_only_what_was
     }
 }
 
+/// Drops a run after each number of steps, as a crash would, and goes on from what was committed by then.
+#[test]
+fn a_stream_that_goes_on_after_a_crash_loses_nothing_wherever_it_was() {
+    let mut steps = 0;
+    while crash_after(steps) {
+        steps += 1;
+    }
+    assert!(steps > 50, "only {steps} places");
+}
+
+fn crash_after(steps: usize) -> bool {
+    const ITEMS: u64 = 40;
+    let plan = plan(&["s1: > A", "s2: > B", "join: A B > J", "sink: J > S"]);
+    let work = Streams::of(ITEMS).twist("sink", Twist::Slow(3));
+    let cut = work.clock.block_for(steps, every(5).run(&plan, &work)).is_none();
+    let history = work.history.lock().unwrap().clone();
+    // Where a source was: known for the last checkpoint that all sources have committed.
+    let last =
+        |id: &str| history.keys().filter(|(of, _)| of == id).map(|(_, number)| *number).max().unwrap_or(0);
+    let checkpoint = last("s1").min(last("s2"));
+    let position = |id: &str| history.get(&(id.to_owned(), checkpoint)).copied().unwrap_or(0);
+    let positions = ["s1", "s2"].map(|id| (id.to_owned(), (position(id), position(id))));
+    *work.positions.lock().unwrap() = positions.clone().into();
+    let report = work.clock.block_on(every(5).resume(checkpoint).run(&plan, &work)).unwrap();
+    assert!(report.pipes().totals().all_succeeded() && report.checkpoint() > checkpoint);
+    let kept = work.kept("sink");
+    let safe = positions.iter().map(|(_, (position, _))| *position).min().unwrap();
+    for number in 0..ITEMS {
+        let times = kept.iter().filter(|kept| **kept == number).count();
+        assert!(times >= 2, "{number} of one of the two sources is lost after {steps} steps");
+        assert!(number >= safe || times == 2, "{number} was committed and came {times} times");
+    }
+    cut
+}
+
 #[test]
 fn a_commit_that_fails_fails_its_pipe_and_nobody_upstream_commits() {
     let plan = plan(&["src: > A", "mid: A > B", "sink: B > S"]);

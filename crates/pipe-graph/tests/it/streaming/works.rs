@@ -68,6 +68,8 @@ pub(crate) struct Streams {
     pub(crate) kept: Arc<Mutex<BTreeMap<String, Vec<u64>>>>,
     /// By source: where it goes on, that is what it committed last.
     pub(crate) positions: Arc<Mutex<BTreeMap<String, (u64, u64)>>>,
+    /// By source and checkpoint: where it was.
+    pub(crate) history: Arc<Mutex<BTreeMap<(String, u64), u64>>>,
     pub(crate) log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -169,6 +171,7 @@ impl StreamRunner for Streams {
         let mut positions = self.positions.lock().unwrap();
         let (position, start) = positions.entry(task.id().to_owned()).or_default();
         *position = *start + checkpoint.sent;
+        self.history.lock().unwrap().insert((task.id().to_owned(), checkpoint.number), *position);
         Ok(())
     }
 
