@@ -22,10 +22,9 @@ use futures_util::FutureExt;
 pub use flow::{Closed, Flow};
 pub use inbox::Message;
 
-use crate::pipe::PipeIndex;
+use crate::layers;
+use crate::pipe::{Metadata, PipeIndex};
 use crate::plan::{Order, Plan};
-use crate::planner::{Planner, Reverse};
-use crate::problem::Problems;
 use crate::runner::{Clock, EventSink, Report, Sinks, Task};
 
 /// What the pipes of a stream do.
@@ -160,28 +159,18 @@ impl PlanStreamer {
 
     /// Runs the graph of this plan downstream first, whatever the order of the plan. All work happens in this one
     /// future; dropping it drops every pipe, last started first.
-    ///
-    /// # Errors
-    /// None with the planner of this crate.
-    pub async fn run<R: StreamRunner>(
-        &self,
-        plan: &Plan,
-        runner: &R,
-    ) -> Result<StreamReport<R::Error>, Problems> {
+    pub async fn run<R: StreamRunner>(&self, plan: &Plan, runner: &R) -> StreamReport<R::Error> {
         self.run_until(plan, runner, std::future::pending()).await
     }
 
     /// Like [`run`](Self::run), but when `stop` ends sources are dropped, and what is on its way is still dealt with.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
     pub async fn run_until<R: StreamRunner>(
         &self,
         plan: &Plan,
         runner: &R,
         stop: impl Future<Output = ()> + Send,
-    ) -> Result<StreamReport<R::Error>, Problems> {
-        let plan = if plan.order() == Order::Reverse { plan.clone() } else { Reverse.plan(plan.graph())? };
+    ) -> StreamReport<R::Error> {
+        let plan = downstream_first(plan);
         let mut desk = desk::Desk::new(self, &plan, runner);
         let mut stop = pin!(stop.fuse());
         desk.begin();
@@ -192,12 +181,21 @@ impl PlanStreamer {
             desk.poll(context)
         })
         .await;
-        Ok(desk.finish())
+        desk.finish()
     }
 
     pub(crate) fn now(&self) -> Duration {
         self.clock.as_ref().map_or(Duration::ZERO, |clock| clock.now())
     }
+}
+
+/// The plan itself, or its graph planned for a stream.
+fn downstream_first(plan: &Plan) -> Plan {
+    if plan.order() == Order::Reverse {
+        return plan.clone();
+    }
+    let (graph, facts) = (plan.graph(), Metadata::new());
+    Plan::trusted(graph, plan.strategy(), Order::Reverse, layers::reverse(graph), facts, false)
 }
 
 impl fmt::Debug for PlanStreamer {

@@ -4,4 +4,5 @@ mod cancelling;
 mod checkpoints;
 mod failing;
 mod flowing;
+mod laws;
 mod works;

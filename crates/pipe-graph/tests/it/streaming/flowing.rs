@@ -13,7 +13,7 @@ pub(super) fn plan(lines: &[&str]) -> Plan {
 }
 
 pub(super) fn run(streamer: &PlanStreamer, plan: &Plan, work: &Streams) -> StreamReport<String> {
-    let report = work.clock.block_on(streamer.run(plan, work)).unwrap();
+    let report = work.clock.block_on(streamer.run(plan, work));
     assert_eq!(work.live(), 0, "items are left");
     assert_eq!(report.pipes().totals().sum(), plan.total_pipes());
     report
@@ -82,7 +82,7 @@ fn told_to_stop_sources_stop_and_the_rest_runs_dry() {
     let plan = plan(&["src: > A", "mid: A > B", "sink: B > S"]);
     let work = Streams::of(u64::MAX).twist("sink", Twist::Slow(10));
     let stop = pipe_graph::Clock::sleep(&work.clock, std::time::Duration::from_millis(20));
-    let report = work.clock.block_on(PlanStreamer::new().run_until(&plan, &work, stop)).unwrap();
+    let report = work.clock.block_on(PlanStreamer::new().run_until(&plan, &work, stop));
     assert_eq!(statuses(report.pipes()), ["sink: success", "mid: success", "src: cancelled"]);
     assert_eq!(work.live(), 0);
     let kept = work.kept("sink");
