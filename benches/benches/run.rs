@@ -9,6 +9,7 @@
 
 mod run {
     pub(crate) mod rival;
+    pub(crate) mod stream;
     pub(crate) mod work;
 }
 
@@ -19,6 +20,7 @@ use allocation_counter::measure;
 use benches::{Effort, Figure, Pair, Result, pair};
 use pipe_graph::{Forward, Plan, PlanRunner, Planner};
 use run::rival::Loop;
+use run::stream::{self, Numbers};
 use run::work::{Shape, Work};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -57,6 +59,7 @@ fn run(effort: Effort) -> Result<Vec<String>> {
     if effort == Effort::Full {
         megabytes(&runtime, Shape::Chain, 1_000_000)?;
     }
+    stream(&runtime, effort.pick(100_000, 100_000, 1_000), effort.pick(31, 7, 1))?;
     if effort == Effort::Smoke { Ok(Vec::new()) } else { Ok(missed) }
 }
 
@@ -100,6 +103,33 @@ fn report(case: &str, pair: Pair) -> Vec<String> {
         missed.push(format!("{case}: {ratio:.2} times the JoinSet loop"));
     }
     missed
+}
+
+/// Nanoseconds an item takes from a source through a pipe to a sink.
+fn stream(runtime: &Runtime, items: u64, rounds: usize) -> Result {
+    let (plan, numbers) = (stream::plan()?, Numbers(items));
+    if !runtime.block_on(numbers.ours(&plan)) {
+        return Err("the stream did not end well".into());
+    }
+    let nanos = |start: Instant| start.elapsed().as_secs_f64() * 1e9 / items as f64;
+    let ours = || {
+        let start = Instant::now();
+        runtime.block_on(numbers.ours(&plan));
+        nanos(start)
+    };
+    let rival = || {
+        let start = Instant::now();
+        runtime.block_on(numbers.rival());
+        nanos(start)
+    };
+    let figures = pair(rounds, ours, rival);
+    let Pair { ours, rival, ratio, lowest } = figures;
+    println!(
+        "{:24}{ours:8.1} ns an item, tokio mpsc {rival:.1}: ratio {ratio:.2} (lowest {lowest:.2})",
+        "stream of three"
+    );
+    Figure::of("run", "stream of three", figures, "ns", "tokio mpsc").print();
+    Ok(())
 }
 
 /// The bars that were missed.
