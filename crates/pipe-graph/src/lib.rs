@@ -37,12 +37,17 @@
 //!   each other.
 //! - [`Plan::render`] draws it as text, Mermaid, DOT or JSON, with what a run has to say laid over it;
 //!   [`Plan::recommend_caches`] says what is worth keeping and until when.
+//! - [`PlanRunner`] runs a plan: every pipe once, as soon as what it waits for is there; a [`Runner`] says what a pipe
+//!   does. [`PlanStreamer`] runs all pipes at once with bounded queues between them; see [`StreamRunner`]. Time comes
+//!   from a [`Clock`], threads from a [`Spawner`]; what happens is heard through an [`event_channel`].
+//! - [`Chooser`] picks a way of running and says why.
 //!
 //! Numbers of pipes and edges, and the bytes of all names together, are bounded by 2^32. Everything is iterative: a chain
 //! of a million pipes is planned like any other graph.
 
 mod builder;
 mod cache;
+mod choose;
 mod csr;
 mod cycle;
 mod graph;
@@ -54,12 +59,28 @@ mod plan;
 mod planner;
 mod problem;
 mod render;
+mod runner;
+mod stream;
 
 pub use builder::GraphBuilder;
 pub use cache::{CacheOptions, CacheReason, CacheRecommendation};
+pub use choose::{Candidate, Choice, ChooseError, Chooser, Hints};
 pub use graph::{GraphStats, PipeGraph, Producers, SelfRead};
 pub use pipe::{Metadata, Pipe, PipeId, PipeIndex};
 pub use plan::{Generation, GenerationDraft, Order, Plan, PlanDraft, Summary};
 pub use planner::{Configured, Forward, Planner, Reverse};
 pub use problem::{Problem, Problems};
 pub use render::{Mark, Overlay, Render};
+pub use runner::{
+    Clock, Event, EventSink, Events, Failure, GenerationReport, Input, Inputs, Keep, Mode, OnFailure,
+    PipeResult, PipeTiming, PlanRunner, Report, Retry, RunSummary, Runner, Skip, Spawner, Status, Task,
+    Timing, Totals, event_channel,
+};
+pub use stream::{
+    Checkpoint, Closed, Flow, Message, OnStreamFailure, PlanStreamer, StreamReport, StreamRunner,
+};
+
+/// Runs the code of the page about graphs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/graphs.md")]
+struct GraphsPage;

@@ -5,6 +5,7 @@
 mod building;
 mod caching;
 mod checked;
+mod choosing;
 mod configured;
 mod cycles;
 mod drafts;
@@ -14,5 +15,7 @@ mod narrowing;
 mod networkx;
 mod planning;
 mod rendering;
+mod running;
 mod shapes;
+mod streaming;
 mod support;
