@@ -123,3 +123,32 @@ fn a_run_can_be_laid_over_the_drawing_of_its_plan() {
     assert_eq!((overlay["a"].duration.is_some(), overlay["b"].duration), (true, None));
     assert!(plan.render().overlay(&overlay).mermaid().contains("failed"));
 }
+
+#[test]
+fn a_pipe_may_listen_to_its_own_run_and_start_another() {
+    struct Curious {
+        events: std::sync::Mutex<pipe_graph::Events>,
+        inner: PlanRunner,
+    }
+    impl pipe_graph::Runner for Curious {
+        type Output = usize;
+        type Error = String;
+
+        async fn run(
+            &self,
+            task: pipe_graph::Task<'_>,
+            _: pipe_graph::Inputs<'_, usize>,
+        ) -> Result<Option<usize>, String> {
+            let work = Work::default();
+            let plan = task.plan().clone();
+            let report = self.inner.run(&plan, &work).await;
+            assert!(report.totals().all_succeeded());
+            Ok(Some(self.events.lock().unwrap().drain().len()))
+        }
+    }
+    let plan = Forward.plan(&graph(&["a: > A", "b: A > B"])).unwrap();
+    let (runner, events) = listen(PlanRunner::new());
+    let curious = Curious { events: events.into(), inner: runner.clone() };
+    let report = Work::default().clock.block_on(runner.run(&plan, &curious));
+    assert!(report.output("b").is_some_and(|heard| *heard > 5));
+}
