@@ -5,6 +5,7 @@
 //! | [`Trace`] | a span around the call, and the events `started`, `first_chunk` and `ended`, the last exactly once |
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
 //! | [`Timeout`] | four separate limits: connection, first chunk, silence between chunks, the whole |
+//! | [`Retry`] | a call that failed for a passing reason is made again, within attempts, deadline and one shared budget |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //!
 //! The order that works is the order of the table: what is traced first is seen whatever the others do.
@@ -30,11 +31,13 @@
 //! ```
 
 mod catch_panic;
+mod retry;
 mod timeout;
 mod trace;
 mod validate;
 
 pub use self::catch_panic::CatchPanic;
+pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
 pub use self::validate::{Rule, Validate};

@@ -1,6 +1,7 @@
 //! What the guards promise, one module per guard.
 
 mod catch_panic;
+mod retry;
 mod timeout;
 mod trace;
 mod validate;
