@@ -1,6 +1,8 @@
 //! What the guards promise, one module per guard.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod catch_panic;
+mod rate;
 mod retry;
 mod timeout;
 mod trace;

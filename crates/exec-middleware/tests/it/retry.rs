@@ -1,5 +1,4 @@
 //! What is made again, when, how often, and what never is.
-#![expect(clippy::unwrap_used, reason = "in the helpers of tests a failure is a failed test")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use exec_core::{Money, Operation, Request, Summary};
+use exec_core::{Cost, Money, Operation, Request, Summary};
 
 use super::config::RateLimitConfig;
 
@@ -66,7 +66,7 @@ impl Charge {
     /// What the call did take, as far as `summary` says; of the rest what was set aside.
     pub(super) fn actual(self, summary: &Summary) -> Self {
         let tokens = summary.usage.map_or(self.tokens, |usage| usage.input.saturating_add(usage.output));
-        Self { tokens, money: summary.cost.map_or(self.money, |cost| cost.total()), ..self }
+        Self { tokens, money: summary.cost.map_or(self.money, Cost::total), ..self }
     }
 }
 

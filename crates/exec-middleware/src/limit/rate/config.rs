@@ -103,10 +103,13 @@ impl Per {
     }
 }
 
-/// The rules by who shares them, or everything that is wrong.
-pub(super) fn rules(config: &RateLimitConfig) -> Result<BTreeMap<Per, Vec<(Unit, Rule)>>, Vec<FieldError>> {
+/// What holds, by who shares it.
+type Rules = BTreeMap<Per, Vec<(Unit, Rule)>>;
+
+/// The rules of `config`, or everything that is wrong.
+pub(super) fn rules(config: &RateLimitConfig) -> Result<Rules, Vec<FieldError>> {
     let mut errors = Vec::new();
-    let mut rules: BTreeMap<Per, Vec<(Unit, Rule)>> = BTreeMap::new();
+    let mut rules = Rules::new();
     if config.keys == 0 {
         errors.push(FieldError::new("keys", "out_of_range", "must be at least 1"));
     }
