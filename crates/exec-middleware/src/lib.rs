@@ -9,6 +9,8 @@
 //! | [`Retry`] | a call that failed for a passing reason is made again, within attempts, deadline and one shared budget |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //!
+//! The feature `schema` lets [`Validate`] hold requests and answers against the JSON Schemas of a catalogue.
+//!
 //! The order that works is the order of the table: what is traced first is seen whatever the others do.
 //!
 //! ```
@@ -43,4 +45,4 @@ pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, Rate
 pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
-pub use self::validate::{Rule, Validate};
+pub use self::validate::{Issues, Rule, Severity, Validate, ValidateConfig};
