@@ -35,7 +35,8 @@ impl Schemas {
                 self.0.insert(name.to_owned(), validator);
             }
             Err(error) => {
-                errors.push(FieldError::new(format!("{name}.{side}"), "invalid_schema", error.to_string()))
+                let path = format!("{name}.{side}");
+                errors.push(FieldError::new(path, "invalid_schema", error.to_string()));
             }
         }
     }
