@@ -10,6 +10,7 @@ mod gcra;
 mod keys;
 mod log;
 mod meter;
+mod names;
 mod reservation;
 
 use std::sync::Arc;
@@ -24,9 +25,10 @@ use tokio::time::Instant;
 pub use self::charge::Charge;
 use self::charge::Unit;
 pub use self::config::{Limit, Per, RateLimitConfig};
-use self::keys::{Call, Denial, Scope, Who, Why, admit};
+use self::keys::{Call, Denial, Scope, Why, admit};
 pub use self::meter::Mode;
 use self::meter::Nanos;
+use self::names::{Owner, Uses, Who};
 pub use self::reservation::RateReservation;
 
 /// Refuses a call that would be more than the limits allow; never waits.
@@ -77,6 +79,9 @@ struct Inner {
     config: RateLimitConfig,
     /// Whether more is counted than calls.
     metered: bool,
+    /// Whether every limit is exact, so that giving back needs no clock.
+    exact: bool,
+    uses: Uses,
     born: Instant,
 }
 
@@ -95,8 +100,10 @@ impl RateLimit {
     pub fn new(config: RateLimitConfig) -> Result<Self, Vec<FieldError>> {
         let rules = config::rules(&config)?;
         let metered = rules.values().flatten().any(|(unit, _)| *unit != Unit::Requests);
+        let exact = rules.values().flatten().all(|(_, rule)| rule.mode == Mode::Exact);
+        let uses = Uses::of(&rules.keys().copied().collect::<Vec<_>>());
         let scopes = rules.into_iter().map(|(per, rules)| Scope::new(per, rules, config.keys)).collect();
-        Ok(Self { inner: Arc::new(Inner { scopes, config, metered, born: Instant::now() }) })
+        Ok(Self { inner: Arc::new(Inner { scopes, config, metered, exact, uses, born: Instant::now() }) })
     }
 
     /// What would be set aside for `request`. O(n) over an input that was not received as bytes.
@@ -125,11 +132,11 @@ impl RateLimit {
         charge: Charge,
     ) -> Result<RateReservation> {
         let who = Who::of(request, context);
-        let mut call = Call { who: &who, charge, now: self.inner.now() };
+        let mut call = Call { who, charge, now: self.inner.now() };
         match admit(&self.inner.scopes, &mut call) {
             None => {
                 let at = call.now;
-                Ok(RateReservation::new(self.inner.clone(), who, charge, at))
+                Ok(RateReservation::new(self.inner.clone(), Owner::of(who, self.inner.uses), charge, at))
             }
             Some(denial) => Err(refuse(denial, context)),
         }
@@ -141,7 +148,7 @@ impl RateLimit {
     /// As [`reserve`](Self::reserve).
     pub fn check(&self, request: &Request, context: &Context, charge: Charge) -> Result<()> {
         let (who, now) = (Who::of(request, context), self.inner.now());
-        match admit(&self.inner.scopes, &mut Call { who: &who, charge, now }) {
+        match admit(&self.inner.scopes, &mut Call { who, charge, now }) {
             None => Ok(()),
             Some(denial) => Err(refuse(denial, context)),
         }
@@ -151,14 +158,14 @@ impl RateLimit {
     #[must_use]
     pub fn requests_left(&self, request: &Request, context: &Context) -> Option<u64> {
         let (who, now) = (Who::of(request, context), self.inner.now());
-        self.inner.scopes.iter().filter_map(|scope| scope.left(&who, Unit::Requests, now)).min()
+        self.inner.scopes.iter().filter_map(|scope| scope.left(who, Unit::Requests, now)).min()
     }
 
     /// The same for tokens.
     #[must_use]
     pub fn tokens_left(&self, request: &Request, context: &Context) -> Option<u64> {
         let (who, now) = (Who::of(request, context), self.inner.now());
-        self.inner.scopes.iter().filter_map(|scope| scope.left(&who, Unit::Tokens, now)).min()
+        self.inner.scopes.iter().filter_map(|scope| scope.left(who, Unit::Tokens, now)).min()
     }
 
     /// How many keys are remembered, of all kinds.

@@ -48,6 +48,8 @@ pub struct RetryBudget(Arc<Inner>);
 struct Inner {
     config: RetryBudgetConfig,
     born: Instant,
+    /// How long a slot is, in nanoseconds.
+    slot: u64,
     /// Requests that are not in a slot yet.
     pending: AtomicU64,
     window: Mutex<Window>,
@@ -76,8 +78,9 @@ impl RetryBudget {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let slot = u64::try_from(config.ttl.as_nanos()).unwrap_or(u64::MAX) / SLOTS;
         let (pending, window) = (AtomicU64::new(0), Mutex::default());
-        Ok(Self(Arc::new(Inner { config, born: Instant::now(), pending, window })))
+        Ok(Self(Arc::new(Inner { config, born: Instant::now(), slot, pending, window })))
     }
 
     /// Counts a request. One atomic addition; every sixteenth reads the clock and takes a short lock.
@@ -109,9 +112,8 @@ impl Inner {
     fn count_pending(&self) -> MutexGuard<'_, Window> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.slots[0].requests += self.pending.swap(0, Ordering::Relaxed);
-        let slot = self.config.ttl.as_nanos() / u128::from(SLOTS);
-        let number = self.born.elapsed().as_nanos() / slot;
-        window.turn_to(u64::try_from(number).unwrap_or(u64::MAX));
+        let age = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        window.turn_to(age / self.slot);
         window
     }
 }

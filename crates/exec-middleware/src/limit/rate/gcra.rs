@@ -36,6 +36,9 @@ impl Meter for Gcra {
     fn wait(&mut self, rule: &Rule, now: Nanos, amount: u64) -> Option<Nanos> {
         let room = Self::weight(rule, rule.burst.checked_sub(amount)?);
         let over = self.level(rule, now).saturating_sub(room);
+        if over == 0 {
+            return Some(0);
+        }
         Some(u64::try_from(over.div_ceil(u128::from(rule.limit.max(1)))).unwrap_or(Nanos::MAX))
     }
 

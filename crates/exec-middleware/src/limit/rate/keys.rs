@@ -2,76 +2,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use exec_core::{Context, Request};
+use std::hash::{BuildHasherDefault, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::charge::{Charge, Unit};
 use super::config::Per;
-use super::meter::{Nanos, Rule, State};
+use super::meter::{Meter, Nanos, Rule, State};
+use super::names::{Key, Known, Name, Who};
 
 /// Below so many keys one lock is enough.
 const SMALL: usize = 65_536;
 const SHARDS: usize = 64;
 /// Not worth looking for idle keys among fewer.
 const FEW: usize = 64;
-
-/// Whose call it is.
-#[derive(Clone, Default)]
-pub(super) struct Who {
-    tenant: Option<Arc<str>>,
-    model: Option<Arc<str>>,
-    provider: Option<Arc<str>>,
-}
-
-impl Who {
-    pub(super) fn of(request: &Request, context: &Context) -> Self {
-        let tenant = context.tenant().cloned();
-        Self { tenant, model: request.model.clone(), provider: request.options.provider.clone() }
-    }
-
-    fn name(&self, per: Per) -> Name {
-        match per {
-            Per::Global => (None, None),
-            Per::Tenant => (self.tenant.clone(), None),
-            Per::Model => (None, self.model.clone()),
-            Per::Provider => (self.provider.clone(), None),
-            Per::TenantModel => (self.tenant.clone(), self.model.clone()),
-        }
-    }
-}
-
-type Name = (Option<Arc<str>>, Option<Arc<str>>);
-
-/// A name with its hash, so that it is computed once for shard and map.
-#[derive(PartialEq, Eq)]
-struct Key {
-    hash: u64,
-    name: Name,
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// Hands on the hash a [`Key`] has already.
-#[derive(Default)]
-struct Known(u64);
-
-impl Hasher for Known {
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 /// Why a call is not admitted, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,7 +49,7 @@ impl Denial {
 
 /// One call as the limits see it.
 pub(super) struct Call<'a> {
-    pub(super) who: &'a Who,
+    pub(super) who: Who<'a>,
     pub(super) charge: Charge,
     /// When it came. Moved on to what its keys have seen already: of two calls that read the clock at once, the second
     /// to be counted came second.
@@ -141,14 +84,13 @@ impl Scope {
         Self { per, rules, shards, most, hasher: RandomState::new() }
     }
 
-    fn key(&self, who: &Who) -> Key {
-        let name = who.name(self.per);
-        Key { hash: self.hasher.hash_one(&name), name }
+    fn name<'a>(&self, who: Who<'a>) -> Name<'a> {
+        Name::of(who, self.per, &self.hasher)
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, name: &Name<'_>) -> MutexGuard<'_, Shard> {
         // The map uses the lowest and the highest bits.
-        let index = (key.hash >> 32) as usize % self.shards.len();
+        let index = (name.hash >> 32) as usize % self.shards.len();
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,7 +102,7 @@ impl Scope {
     fn ask(&self, states: &mut [State], call: &Call<'_>) -> Option<Denial> {
         let mut worst = None;
         for (state, (unit, rule)) in states.iter_mut().zip(&self.rules) {
-            let wait = state.meter().wait(rule, call.now, call.charge.of(*unit));
+            let wait = state.wait(rule, call.now, call.charge.of(*unit));
             if wait == Some(0) {
                 continue;
             }
@@ -171,37 +113,49 @@ impl Scope {
         worst
     }
 
+    /// Charges one key if it and every scope in `rest` allow it.
+    fn admit(&self, states: &mut [State], rest: &[Scope], call: &mut Call<'_>) -> Option<Denial> {
+        if let Some(denial) = self.ask(states, call) {
+            return Denial::worse(Some(denial), worst(rest, call));
+        }
+        let denial = admit(rest, call);
+        if denial.is_none() {
+            self.take(states, call);
+        }
+        denial
+    }
+
     fn take(&self, states: &mut [State], call: &Call<'_>) {
         for (state, (unit, rule)) in states.iter_mut().zip(&self.rules) {
-            state.meter().take(rule, call.now, call.charge.of(*unit));
+            state.take(rule, call.now, call.charge.of(*unit));
         }
     }
 
     /// Replaces what `call` was charged by `actual`. A key that was forgotten had nothing to give back; one that owes is
     /// remembered whether there is room or not, which calls in flight bound.
     pub(super) fn settle(&self, call: &Call<'_>, actual: &Charge, now: Nanos) {
-        let key = self.key(call.who);
+        let name = self.name(call.who);
         let owes = self.rules.iter().any(|(unit, _)| actual.of(*unit) > call.charge.of(*unit));
-        let mut shard = self.shard(&key);
-        if owes && !shard.keys.contains_key(&key) {
-            shard.keys.insert(Key { name: key.name.clone(), ..key }, self.states());
-        }
+        let mut shard = self.shard(&name);
         let now = shard.clock(now);
-        let Some(states) = shard.keys.get_mut(&key) else { return };
+        if owes && !shard.keys.contains_key(name.as_key()) {
+            shard.keys.insert(name.to_owned(), self.states());
+        }
+        let Some(states) = shard.keys.get_mut(name.as_key()) else { return };
         for (state, (unit, rule)) in states.iter_mut().zip(&self.rules) {
             state.settle(rule, call.now, call.charge.of(*unit), actual.of(*unit), now);
         }
     }
 
     /// How much of `unit` the tightest rule leaves now; `None` if no rule counts it.
-    pub(super) fn left(&self, who: &Who, unit: Unit, now: Nanos) -> Option<u64> {
-        let key = self.key(who);
-        let mut shard = self.shard(&key);
+    pub(super) fn left(&self, who: Who<'_>, unit: Unit, now: Nanos) -> Option<u64> {
+        let name = self.name(who);
+        let mut shard = self.shard(&name);
         let now = shard.clock(now);
         let mut fresh = self.states();
-        let states = shard.keys.get_mut(&key).unwrap_or(&mut fresh);
+        let states = shard.keys.get_mut(name.as_key()).unwrap_or(&mut fresh);
         let rules = states.iter_mut().zip(&self.rules).filter(|(_, (counted, _))| *counted == unit);
-        rules.map(|(state, (_, rule))| state.meter().left(rule, now)).min()
+        rules.map(|(state, (_, rule))| state.left(rule, now)).min()
     }
 
     pub(super) fn keys(&self) -> usize {
@@ -217,18 +171,12 @@ impl Shard {
         self.latest
     }
 
-    /// The states of `key`, or how long until there may be room for it.
-    fn states(&mut self, scope: &Scope, key: Key, now: Nanos) -> Result<&mut Box<[State]>, Nanos> {
-        if self.keys.len() >= self.sweep_at.clamp(FEW.min(scope.most), scope.most)
-            && !self.keys.contains_key(&key)
-        {
-            self.make_room(scope, now)?;
-        }
-        Ok(self.keys.entry(key).or_insert_with(|| scope.states()))
-    }
-
-    /// Forgets idle keys. O(n), and n new keys apart unless there is hardly room.
+    /// Sees to it that there is room for another key, or says how long until there may be. Idle keys are forgotten: O(n),
+    /// and n new keys apart unless there is hardly room.
     fn make_room(&mut self, scope: &Scope, now: Nanos) -> Result<(), Nanos> {
+        if self.keys.len() < self.sweep_at.clamp(FEW.min(scope.most), scope.most) {
+            return Ok(());
+        }
         if now < self.full_until {
             return Err(self.full_until - now);
         }
@@ -255,33 +203,28 @@ impl Shard {
 /// and held until all have answered.
 pub(super) fn admit(scopes: &[Scope], call: &mut Call<'_>) -> Option<Denial> {
     let (scope, rest) = scopes.split_first()?;
-    let key = scope.key(call.who);
-    let mut shard = scope.shard(&key);
+    let name = scope.name(call.who);
+    let mut shard = scope.shard(&name);
+    let shard = &mut *shard;
     call.now = shard.clock(call.now);
-    let states = match shard.states(scope, key, call.now) {
-        Ok(states) => states,
-        Err(wait) => {
-            let full = Denial { wait, per: scope.per, why: Why::Keys };
-            return Denial::worse(Some(full), worst(rest, call));
-        }
-    };
-    if let Some(denial) = scope.ask(states, call) {
-        return Denial::worse(Some(denial), worst(rest, call));
+    if let Some(states) = shard.keys.get_mut(name.as_key()) {
+        return scope.admit(states, rest, call);
     }
-    let denial = admit(rest, call);
-    if denial.is_none() {
-        scope.take(states, call);
+    if let Err(wait) = shard.make_room(scope, call.now) {
+        let full = Denial { wait, per: scope.per, why: Why::Keys };
+        return Denial::worse(Some(full), worst(rest, call));
     }
-    denial
+    let states = shard.keys.entry(name.to_owned()).or_insert_with(|| scope.states());
+    scope.admit(states, rest, call)
 }
 
 /// What the scopes would say, charging nothing.
 fn worst(scopes: &[Scope], call: &Call<'_>) -> Option<Denial> {
     scopes.iter().fold(None, |worst, scope| {
-        let key = scope.key(call.who);
-        let mut shard = scope.shard(&key);
+        let name = scope.name(call.who);
+        let mut shard = scope.shard(&name);
         let mut fresh = scope.states();
-        let states = shard.keys.get_mut(&key).unwrap_or(&mut fresh);
+        let states = shard.keys.get_mut(name.as_key()).unwrap_or(&mut fresh);
         Denial::worse(worst, scope.ask(states, call))
     })
 }

@@ -1,5 +1,7 @@
 //! What holds for keys of several kinds together, and how many of them are remembered.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::meter::Mode;
@@ -12,12 +14,16 @@ fn scope(per: Per, rules: &[(Unit, u64)], keys: usize) -> Scope {
     Scope::new(per, rules.iter().map(|(unit, limit)| (*unit, rule(*limit))).collect(), keys)
 }
 
-fn tenant(name: &str) -> Who {
-    Who { tenant: Some(name.into()), ..Who::default() }
+fn tenant(name: &str) -> Arc<str> {
+    name.into()
 }
 
-fn ask(scopes: &[Scope], who: &Who, tokens: u64, now: Nanos) -> Result<Nanos, Denial> {
-    let mut call = Call { who, charge: Charge { tokens, ..Charge::CALL }, now };
+fn who(tenant: &Arc<str>) -> Who<'_> {
+    Who { tenant: Some(tenant), ..Who::default() }
+}
+
+fn ask(scopes: &[Scope], tenant: &Arc<str>, tokens: u64, now: Nanos) -> Result<Nanos, Denial> {
+    let mut call = Call { who: who(tenant), charge: Charge { tokens, ..Charge::CALL }, now };
     match admit(scopes, &mut call) {
         None => Ok(call.now),
         Some(denial) => Err(denial),
@@ -36,25 +42,25 @@ proptest! {
             scope(Per::Global, &[(Unit::Requests, all), (Unit::Tokens, all_tokens)], 10),
             scope(Per::Tenant, &[(Unit::Requests, requests), (Unit::Tokens, tokens)], 10),
         ];
-        let who = ["a", "b", "c"].map(tenant);
+        let tenants = ["a", "b", "c"].map(tenant);
         let left = |now| {
-            let of = |unit| move |scope: &Scope, who: &Who| scope.left(who, unit, now);
+            let of = |unit| move |scope: &Scope, tenant| scope.left(who(tenant), unit, now);
             let (calls, words) = (of(Unit::Requests), of(Unit::Tokens));
-            let all = scopes.iter().flat_map(|scope| who.iter().map(move |who| (scope, who)));
-            all.map(|(scope, who)| (calls(scope, who), words(scope, who))).collect::<Vec<_>>()
+            let all = scopes.iter().flat_map(|scope| tenants.iter().map(move |tenant| (scope, tenant)));
+            all.map(|(scope, tenant)| (calls(scope, tenant), words(scope, tenant))).collect::<Vec<_>>()
         };
         let mut now = 0;
         for (step, index, amount) in steps {
             now += step;
             let before = left(now);
-            match ask(&scopes, &who[index], amount, now) {
+            match ask(&scopes, &tenants[index], amount, now) {
                 Ok(_) => prop_assert_ne!(left(now), before),
                 Err(Denial { why: Why::Never(..), .. }) => prop_assert!(amount > tokens || amount > all_tokens),
                 Err(Denial { wait, .. }) => {
                     prop_assert_eq!(left(now), before);
-                    let early = ask(&scopes, &who[index], amount, now + wait - 1);
+                    let early = ask(&scopes, &tenants[index], amount, now + wait - 1);
                     prop_assert_eq!(early.map_err(|denial| denial.wait), Err(1));
-                    prop_assert!(ask(&scopes, &who[index], amount, now + wait).is_ok());
+                    prop_assert!(ask(&scopes, &tenants[index], amount, now + wait).is_ok());
                     now += wait;
                 }
             }
@@ -115,17 +121,17 @@ fn a_key_in_use_is_never_forgotten_and_a_new_one_is_told_when_there_is_room() {
 #[test]
 fn a_key_that_owes_is_remembered_until_it_has_paid() {
     let scopes = [scope(Per::Tenant, &[(Unit::Tokens, 10)], 64)];
-    let who = tenant("debtor");
-    let at = ask(&scopes, &who, 1, 0).unwrap();
+    let debtor = tenant("debtor");
+    let at = ask(&scopes, &debtor, 1, 0).unwrap();
     // Its entry is gone when it is settled, and there is no room; what it owes is kept all the same.
     for n in 0..64 {
         ask(&scopes, &tenant(&n.to_string()), 1, 2000).unwrap();
     }
-    let call = Call { who: &who, charge: Charge { tokens: 1, ..Charge::CALL }, now: at };
+    let call = Call { who: who(&debtor), charge: Charge { tokens: 1, ..Charge::CALL }, now: at };
     scopes[0].settle(&call, &Charge { tokens: 31, ..Charge::CALL }, 2500);
     for n in 0..640 {
         let _full = ask(&scopes, &tenant(&n.to_string()), 1, 3000 + n);
     }
-    assert_eq!(ask(&scopes, &who, 1, 3700).unwrap_err().wait, 2500 + 4 * WINDOW - 3700);
-    assert!(ask(&scopes, &who, 1, 2500 + 4 * WINDOW).is_ok());
+    assert_eq!(ask(&scopes, &debtor, 1, 3700).unwrap_err().wait, 2500 + 4 * WINDOW - 3700);
+    assert!(ask(&scopes, &debtor, 1, 2500 + 4 * WINDOW).is_ok());
 }

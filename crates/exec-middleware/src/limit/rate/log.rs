@@ -19,13 +19,14 @@ pub(super) struct Log {
 
 impl Log {
     /// The entries' grid. Small limits are kept to the nanosecond. Of large ones entries are put together at the *end* of
-    /// a step of the grid, so that they count too long by at most a 4096th of the window, and never too short.
+    /// a step of the grid, so that they count too long by at most a 2048th of the window, and never too short.
     fn stamp(rule: &Rule, at: Nanos) -> Nanos {
         if rule.limit <= ENTRIES {
             return at;
         }
-        let step = (rule.window / ENTRIES).max(1);
-        at.div_ceil(step).saturating_mul(step)
+        // A step is a power of two: dividing costs more than all the rest.
+        let below = (1 << (rule.window / ENTRIES).max(1).ilog2()) * 2 - 1;
+        at.saturating_add(below) & !below
     }
 
     fn forget(&mut self, rule: &Rule, now: Nanos) {
@@ -76,8 +77,7 @@ impl Meter for Log {
         self.insert(Self::stamp(rule, now), amount);
     }
 
-    fn refund(&mut self, rule: &Rule, at: Nanos, _: u64, amount: u64, now: Nanos) {
-        self.forget(rule, now);
+    fn refund(&mut self, rule: &Rule, at: Nanos, _: u64, amount: u64, _: Nanos) {
         if let Ok(index) = self.find(Self::stamp(rule, at)) {
             let held = self.entries[index].1;
             self.entries[index].1 = held.saturating_sub(amount);

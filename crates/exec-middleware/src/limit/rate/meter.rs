@@ -60,27 +60,57 @@ impl State {
         }
     }
 
-    pub(super) fn meter(&mut self) -> &mut dyn Meter {
+    /// Replaces `held`, taken at `at`, by `actual`.
+    pub(super) fn settle(&mut self, rule: &Rule, at: Nanos, held: u64, actual: u64, now: Nanos) {
+        if actual > held {
+            self.charge(rule, now, actual - held);
+        } else if held > actual {
+            self.refund(rule, at, held, held - actual, now);
+        }
+    }
+}
+
+/// By hand and not `dyn`: which it is, is known to be the same for all keys, and the branch costs nothing.
+impl Meter for State {
+    fn wait(&mut self, rule: &Rule, now: Nanos, amount: u64) -> Option<Nanos> {
         match self {
-            Self::Exact(log) => log,
-            Self::Smooth(gcra) => gcra,
+            Self::Exact(log) => log.wait(rule, now, amount),
+            Self::Smooth(gcra) => gcra.wait(rule, now, amount),
         }
     }
 
-    pub(super) fn idle_at(&self, rule: &Rule) -> Nanos {
+    fn take(&mut self, rule: &Rule, now: Nanos, amount: u64) {
+        match self {
+            Self::Exact(log) => log.take(rule, now, amount),
+            Self::Smooth(gcra) => gcra.take(rule, now, amount),
+        }
+    }
+
+    fn refund(&mut self, rule: &Rule, at: Nanos, held: u64, amount: u64, now: Nanos) {
+        match self {
+            Self::Exact(log) => log.refund(rule, at, held, amount, now),
+            Self::Smooth(gcra) => gcra.refund(rule, at, held, amount, now),
+        }
+    }
+
+    fn charge(&mut self, rule: &Rule, now: Nanos, amount: u64) {
+        match self {
+            Self::Exact(log) => log.charge(rule, now, amount),
+            Self::Smooth(gcra) => gcra.charge(rule, now, amount),
+        }
+    }
+
+    fn idle_at(&self, rule: &Rule) -> Nanos {
         match self {
             Self::Exact(log) => log.idle_at(rule),
             Self::Smooth(gcra) => gcra.idle_at(rule),
         }
     }
 
-    /// Replaces `held`, taken at `at`, by `actual`.
-    pub(super) fn settle(&mut self, rule: &Rule, at: Nanos, held: u64, actual: u64, now: Nanos) {
-        let meter = self.meter();
-        if actual > held {
-            meter.charge(rule, now, actual - held);
-        } else if held > actual {
-            meter.refund(rule, at, held, held - actual, now);
+    fn left(&mut self, rule: &Rule, now: Nanos) -> u64 {
+        match self {
+            Self::Exact(log) => log.left(rule, now),
+            Self::Smooth(gcra) => gcra.left(rule, now),
         }
     }
 }

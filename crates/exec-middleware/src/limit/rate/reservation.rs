@@ -8,8 +8,9 @@ use exec_core::{Error, ErrorKind, Summary};
 
 use super::Inner;
 use super::charge::Charge;
-use super::keys::{Call, Who};
+use super::keys::Call;
 use super::meter::Nanos;
+use super::names::Owner;
 
 /// What a call has set aside. It is settled once, which takes it away.
 ///
@@ -17,15 +18,15 @@ use super::meter::Nanos;
 #[must_use = "dropping a reservation gives it back"]
 pub struct RateReservation {
     inner: Arc<Inner>,
-    who: Who,
+    owner: Owner,
     held: Charge,
     at: Nanos,
     kept: bool,
 }
 
 impl RateReservation {
-    pub(super) fn new(inner: Arc<Inner>, who: Who, held: Charge, at: Nanos) -> Self {
-        Self { inner, who, held, at, kept: false }
+    pub(super) fn new(inner: Arc<Inner>, owner: Owner, held: Charge, at: Nanos) -> Self {
+        Self { inner, owner, held, at, kept: false }
     }
 
     /// What is set aside.
@@ -74,8 +75,11 @@ impl RateReservation {
         if actual == self.held {
             return;
         }
-        let call = Call { who: &self.who, charge: self.held, now: self.at };
-        let now = self.inner.now();
+        let call = Call { who: self.owner.who(), charge: self.held, now: self.at };
+        let (asked, used) = (self.held, actual);
+        let owes = used.requests > asked.requests || used.tokens > asked.tokens || used.money > asked.money;
+        // Giving back to a log needs no time, and reading the clock is a good part of what settling costs.
+        let now = if owes || !self.inner.exact { self.inner.now() } else { self.at };
         for scope in &self.inner.scopes {
             scope.settle(&call, &actual, now);
         }
