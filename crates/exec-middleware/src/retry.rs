@@ -204,6 +204,12 @@ impl Retry {
         }
     }
 
+    fn too_slow(&self) -> Error {
+        let message = format!("no answer came within {:?}, retries included", self.total.unwrap_or_default());
+        let error = Error::new(ErrorKind::DeadlineExceeded, message);
+        error.with_code("total_timeout").with_remedy(Remedy::Elsewhere)
+    }
+
     /// The next number of SplitMix64 (Steele, Lea, Flood 2014).
     fn draw(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -242,10 +248,14 @@ impl Middleware for Retry {
         Box::pin(async move {
             self.budget.deposit();
             let limited = self.total.map(|total| context.with_timeout(total));
-            let context = limited.as_ref().unwrap_or(context);
-            match attempt(request.clone(), context, next).await {
+            let inner = limited.as_ref().unwrap_or(context);
+            match attempt(request.clone(), inner, next).await {
                 Err(error) if self.repeat.allows(&request, &error) => {
-                    Box::pin(self.again(error, request, context, next)).await
+                    Box::pin(self.again(error, request, inner, next)).await
+                }
+                // Our own limit, and not the one of the execution: there may be time elsewhere.
+                Err(error) if out_of_time(&error, inner) && !out_of_time(&error, context) => {
+                    Err(self.too_slow())
                 }
                 answer => answer,
             }

@@ -328,6 +328,38 @@ async fn under_stress_with_cancellation_the_books_balance() {
     assert_eq!(1_000_000 - left, ended * 7 + (begun - ended) * 100);
 }
 
+/// Two threads flood the limiter with names that become idle at once, around a tenant that owes for an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_a_flood_of_names_memory_is_bounded_and_a_debt_is_kept() {
+    let brief = Limit { window: Duration::from_millis(1), ..requests(1, Per::Tenant) };
+    let long = Limit { window: 3600 * SECOND, mode: Mode::Smooth, ..tokens(1000) };
+    let config = RateLimitConfig { limits: vec![brief, long], keys: 500, ..RateLimitConfig::default() };
+    let limit = RateLimit::new(config).unwrap();
+    limit
+        .reserve_as(&unary(), &of("debtor"), Charge { tokens: 10, ..Charge::CALL })
+        .unwrap()
+        .settle(Charge { tokens: 2000, ..Charge::CALL });
+    let mut floods = JoinSet::new();
+    for side in 0..2 {
+        let limit = limit.clone();
+        floods.spawn(async move {
+            let mut most = 0;
+            for n in 0..20_000 {
+                let _outcome = limit.check(&unary(), &of(&format!("{side}-{n}")), Charge::CALL);
+                if n % 100 == 0 {
+                    most = limit.keys().max(most);
+                    tokio::task::yield_now().await;
+                }
+            }
+            most
+        });
+    }
+    let most = floods.join_all().await.into_iter().max().unwrap();
+    assert!(most <= 500, "{most}");
+    let error = limit.reserve_as(&unary(), &of("debtor"), Charge { tokens: 1, ..Charge::CALL }).unwrap_err();
+    assert!(error.retry_after().unwrap() > 3600 * SECOND, "{error}");
+}
+
 #[test]
 fn configuration_is_read_strictly_and_refused_with_every_reason() {
     let read = serde_json::from_str::<RateLimitConfig>;

@@ -119,6 +119,12 @@ async fn a_limit_of_its_own_covers_attempts_and_waits() {
         around(&script, Retry::new(config).unwrap()).execute(unary(), &Context::new("1")).await.unwrap_err();
     assert_eq!((script.calls(), script.open(), started.elapsed()), (2, 0, 5 * SECOND));
     assert_eq!(error.kind(), ErrorKind::Overloaded, "the last real error, not our own deadline");
+
+    let pipeline = around(&Script::new("s", [Answer::hang()]), Retry::new(config).unwrap());
+    let first = pipeline.execute(unary(), &Context::new("2")).await.unwrap_err();
+    assert_eq!((first.code(), first.remedy()), ("total_timeout", Remedy::Elsewhere));
+    let first = pipeline.execute(unary(), &Context::new("3").with_timeout(SECOND)).await.unwrap_err();
+    assert_eq!((first.code(), first.remedy()), ("deadline_exceeded", Remedy::Stop));
 }
 
 #[tokio::test(start_paused = true)]

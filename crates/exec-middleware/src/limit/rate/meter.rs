@@ -22,7 +22,7 @@ pub(super) struct Rule {
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A sliding log: never more than the limit in *any* window. Remembers what was admitted: up to 16 bytes for each
-    /// admission in the window, at most 64 KiB for a key.
+    /// admission in the window, at most 128 KiB for a key.
     #[default]
     Exact,
     /// GCRA, the leaky bucket as a meter: never more than `burst + limit * t / window` in any time `t`, so up to twice

@@ -15,6 +15,13 @@ use super::names::Owner;
 /// What a call has set aside. It is settled once, which takes it away.
 ///
 /// Dropped before it is [marked as sent](Self::mark_sent), all of it is given back; after that, it counts as used.
+///
+/// ```compile_fail
+/// # fn twice(reservation: exec_middleware::RateReservation) {
+/// reservation.settle(exec_middleware::Charge::NONE);
+/// reservation.settle(exec_middleware::Charge::CALL);
+/// # }
+/// ```
 #[must_use = "dropping a reservation gives it back"]
 pub struct RateReservation {
     inner: Arc<Inner>,
