@@ -4,37 +4,54 @@ use std::collections::VecDeque;
 
 use super::meter::{Meter, Nanos, Rule};
 
-/// A window is remembered in at most so many entries.
-const ENTRIES: u64 = 4096;
+/// Limits up to this are kept to the nanosecond, each admission an entry.
+const SMALL: u64 = 4096;
+/// The window of a larger limit is remembered in so many entries, or up to twice as many.
+const STEPS: u64 = 512;
 /// A debt delays by at most so many windows.
 const LONGEST_DEBT: u64 = 1000;
 
 /// Entries of one time and one amount, the oldest first. Times handed in never go backwards; who calls sees to it. An entry counts from its time for one window; the moment one
 /// window after it does not belong to it any more.
-#[derive(Default)]
 pub(super) struct Log {
     entries: VecDeque<(Nanos, u64)>,
     used: u64,
+    /// The time of the first entry, beside the rest: most calls then do not touch the memory of the old ones.
+    oldest: Nanos,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), used: 0, oldest: Nanos::MAX }
+    }
 }
 
 impl Log {
-    /// The entries' grid. Small limits are kept to the nanosecond. Of large ones entries are put together at the *end* of
-    /// a step of the grid, so that they count too long by at most a 2048th of the window, and never too short.
+    /// The entries' grid. Of large limits entries are put together at the *end* of a step of the grid, so that they count
+    /// too long by at most a 512th of the window, and never too short.
     fn stamp(rule: &Rule, at: Nanos) -> Nanos {
-        if rule.limit <= ENTRIES {
+        if rule.limit <= SMALL {
             return at;
         }
         // A step is a power of two: dividing costs more than all the rest.
-        let below = (1 << (rule.window / ENTRIES).max(1).ilog2()) * 2 - 1;
+        let below = (1 << (rule.window / STEPS).max(1).ilog2()) - 1;
         at.saturating_add(below) & !below
     }
 
     fn forget(&mut self, rule: &Rule, now: Nanos) {
+        if now < self.oldest.saturating_add(rule.window) {
+            return;
+        }
         while let Some((_, amount)) =
             self.entries.pop_front_if(|(at, _)| at.saturating_add(rule.window) <= now)
         {
             self.used = self.used.saturating_sub(amount);
         }
+        self.note_oldest();
+    }
+
+    fn note_oldest(&mut self) {
+        self.oldest = self.entries.front().map_or(Nanos::MAX, |(at, _)| *at);
     }
 
     fn insert(&mut self, stamp: Nanos, amount: u64) {
@@ -42,6 +59,7 @@ impl Log {
             return;
         }
         self.used = self.used.saturating_add(amount);
+        self.oldest = self.oldest.min(stamp);
         match self.find(stamp) {
             Ok(index) => self.entries[index].1 = self.entries[index].1.saturating_add(amount),
             Err(index) => self.entries.insert(index, (stamp, amount)),
@@ -84,6 +102,7 @@ impl Meter for Log {
             self.used = self.used.saturating_sub(amount.min(held));
             if held <= amount {
                 self.entries.remove(index);
+                self.note_oldest();
             }
         }
     }
@@ -134,7 +153,7 @@ mod tests {
         for n in 0..1_000_000 {
             assert_eq!(admit(&mut log, &rule, n * 60_000, 3), Ok(()));
         }
-        assert!(log.entries.len() <= 4098, "{}", log.entries.len());
+        assert!(log.entries.len() <= 1026, "{}", log.entries.len());
     }
 
     #[test]
@@ -153,12 +172,12 @@ mod tests {
             limit in prop_oneof![1u64..30, 5000u64..6000],
             steps in prop::collection::vec((0u64..120, 1u64..12), 1..400),
         ) {
-            let scale = if limit > ENTRIES { 500 } else { 1 };
+            let scale = if limit > SMALL { 500 } else { 1 };
             let rule = rule(limit, 1000 * scale);
             let (mut log, mut now, mut admitted) = (Log::default(), 0u64, Vec::new());
             for (step, amount) in steps {
                 now += step * scale;
-                let amount = amount * if limit > ENTRIES { 100 } else { 1 };
+                let amount = amount * if limit > SMALL { 100 } else { 1 };
                 if admit(&mut log, &rule, now, amount).is_ok() {
                     admitted.push((now, amount));
                 }

@@ -21,8 +21,9 @@ pub(super) struct Rule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// A sliding log: never more than the limit in *any* window. Remembers what was admitted: up to 16 bytes for each
-    /// admission in the window, at most 128 KiB for a key.
+    /// A sliding log: never more than the limit in *any* window. Remembers what was admitted: 16 bytes for each admission
+    /// in the window, at most 128 KiB for a key. Of a limit above 4096 what was admitted counts up to a 512th of the
+    /// window longer than it must, for 32 KiB at most.
     #[default]
     Exact,
     /// GCRA, the leaky bucket as a meter: never more than `burst + limit * t / window` in any time `t`, so up to twice
