@@ -182,6 +182,36 @@ async fn what_was_too_much_is_given_back_and_what_was_too_little_is_owed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_answer_is_settled_when_it_ends() {
+    let take = |limit: &RateLimit, tokens| {
+        limit.reserve_as(&unary(), &of("a"), Charge { tokens, ..Charge::CALL }).unwrap()
+    };
+    let left = |limit: &RateLimit| limit.tokens_left(&unary(), &of("a")).unwrap();
+    let used = |tokens| Charge { tokens, ..Charge::CALL };
+
+    let exact = limiter(vec![tokens(1000)]);
+    let long = take(&exact, 100);
+    tokio::time::advance(30 * SECOND).await;
+    long.settle(used(600));
+    assert_eq!(left(&exact), 400);
+    tokio::time::advance(30 * SECOND).await;
+    assert_eq!(
+        left(&exact),
+        500,
+        "what was set aside is over, what is owed counts from the end of the answer"
+    );
+    tokio::time::advance(30 * SECOND).await;
+    assert_eq!(left(&exact), 1000);
+
+    let smooth = limiter(vec![Limit { mode: Mode::Smooth, ..tokens(1000) }]);
+    let (long, mut other) = (take(&smooth, 600), take(&smooth, 400));
+    other.mark_sent();
+    tokio::time::advance(30 * SECOND).await;
+    long.settle(used(0));
+    assert_eq!(left(&smooth), 600, "500 had run out by then, so 100 are left to give back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn money_is_set_aside_at_the_price_assumed_and_settled_at_the_cost() {
     let limit = Limit { money_micros: Some(Money::micros(5000)), ..Limit::default() };
     let config = RateLimitConfig {
