@@ -4,6 +4,7 @@
 mod catch_panic;
 mod rate;
 mod retry;
+mod settle;
 mod timeout;
 mod trace;
 mod validate;
