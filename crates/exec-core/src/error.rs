@@ -198,6 +198,13 @@ impl Error {
         error
     }
 
+    /// Lists the tries that failed before this one, and this one, in order. Message and kind stay what they are.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
     /// Sets what would help, when the place of birth knows better than the kind.
     #[must_use]
     pub fn with_remedy(mut self, remedy: Remedy) -> Self {
@@ -295,7 +302,7 @@ impl Error {
         &self.0.fields
     }
 
-    /// Every provider that was tried, in order.
+    /// Every try of a call that tried more than once, in order.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts

@@ -95,6 +95,15 @@ impl Response {
         matches!(self.body, Body::Full(..))
     }
 
+    /// The answer, if it is complete already.
+    #[must_use]
+    pub fn output(&self) -> Option<&Output> {
+        match &self.body {
+            Body::Full(output, _) => Some(output),
+            Body::Stream(_) | Body::Mapped(_) => None,
+        }
+    }
+
     /// The bytes a complete answer was read from, if their format is `wire`.
     #[must_use]
     pub fn bytes_in(&self, wire: Wire) -> Option<&Bytes> {

@@ -5,7 +5,11 @@
 //! | [`Trace`] | a span around the call, and the events `started`, `first_chunk` and `ended`, the last exactly once |
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
 //! | [`Timeout`] | four separate limits: connection, first chunk, silence between chunks, the whole |
+//! | [`RateLimit`] | never more requests, tokens or money than a time allows, and a denial says exactly how long to wait |
+//! | [`Retry`] | a call that failed for a passing reason is made again, within attempts, deadline and one shared budget |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
+//!
+//! The feature `schema` lets [`Validate`] hold requests and answers against the JSON Schemas of a catalogue.
 //!
 //! The order that works is the order of the table: what is traced first is seen whatever the others do.
 //!
@@ -30,11 +34,15 @@
 //! ```
 
 mod catch_panic;
+mod limit;
+mod retry;
 mod timeout;
 mod trace;
 mod validate;
 
 pub use self::catch_panic::CatchPanic;
+pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
+pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
-pub use self::validate::{Rule, Validate};
+pub use self::validate::{Issues, Rule, Severity, Validate, ValidateConfig};

@@ -1,6 +1,10 @@
 //! What the guards promise, one module per guard.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod catch_panic;
+mod rate;
+mod retry;
+mod settle;
 mod timeout;
 mod trace;
 mod validate;

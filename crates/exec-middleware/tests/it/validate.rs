@@ -65,3 +65,108 @@ async fn a_refused_request_costs_no_call() {
     assert_eq!(error.fields()[0].path, "model");
     assert_eq!(script.calls(), 0);
 }
+
+#[test]
+fn a_warning_refuses_only_in_strict_mode() {
+    use exec_middleware::{Severity, ValidateConfig};
+    let long = |request: &Request, warnings: &mut Vec<FieldError>| {
+        if request.input.chat().is_ok_and(|chat| chat.messages.len() > 1) {
+            warnings.push(FieldError::new("messages", "long", "this will cost"));
+        }
+    };
+    let request = Request::chat(Chat::user("x").with_message(Message::new(Role::User, "y")));
+    let codes = |strict| {
+        let validate =
+            Validate::new(ValidateConfig { strict, ..ValidateConfig::default() }).with_warning(long);
+        let issues = validate.issues(&request);
+        let of = |list: &[FieldError]| list.iter().map(|issue| issue.code).collect::<Vec<_>>();
+        (validate.check(&request).is_ok(), of(&issues.errors), of(&issues.warnings))
+    };
+    assert_eq!(codes(false), (true, vec![], vec!["required", "long"]));
+    assert_eq!(codes(true), (false, vec!["required", "long"], vec![]));
+    assert_eq!(exec_middleware::Rule::severity(&long), Severity::Error, "a plain rule is as strict as ever");
+    assert!(serde_json::from_str::<ValidateConfig>(r#"{"strickt": true}"#).is_err());
+}
+
+#[cfg(feature = "schema")]
+mod schemas {
+    use exec_core::{
+        Catalogue, Context, ErrorKind, Executor, Operation, OperationSpec, Output, Request, Response,
+    };
+    use exec_middleware::{Validate, ValidateConfig};
+    use serde_json::{Value, json};
+
+    fn catalogue() -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        let input = json!({
+            "type": "object",
+            "required": ["count", "image"],
+            "additionalProperties": false,
+            "properties": {
+                "count": {"type": "integer", "minimum": 1},
+                "image": {"type": "string"},
+                "tags": {"type": "array", "items": {"type": "object", "required": ["key"]}},
+            },
+        });
+        let output = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}});
+        let (input, output) = (Some(input.into()), Some(output.into()));
+        catalogue.add(OperationSpec { input, output, ..OperationSpec::new("instances.create") }).unwrap();
+        catalogue
+    }
+
+    fn validate() -> Validate {
+        Validate::default().with_catalogue(&catalogue()).unwrap()
+    }
+
+    fn create(input: Value) -> Request {
+        Request::new(Operation::from("instances.create"), input)
+    }
+
+    #[test]
+    fn everything_that_breaks_the_schema_is_said_at_once_without_the_values() {
+        let request = create(json!({"count": 0, "tags": [{"key": 1}, {}], "secret": "hunter2"}));
+        let error = validate().check(&request).unwrap_err();
+        let mut found: Vec<_> =
+            error.fields().iter().map(|issue| (issue.path.as_str(), issue.code)).collect();
+        found.sort_unstable();
+        let expected =
+            [("count", "out_of_range"), ("input", "required"), ("input", "unknown"), ("tags[1]", "required")];
+        assert_eq!(found, expected);
+        assert!(!error.message().contains("hunter2"), "{error}");
+        assert!(validate().check(&create(json!({"count": 1, "image": "x"}))).is_ok());
+    }
+
+    #[test]
+    fn a_schema_that_is_none_is_refused_with_its_operation() {
+        let mut catalogue = Catalogue::default();
+        for (name, schema) in
+            [("a", json!({"type": 7})), ("b", json!({"$ref": "http://127.0.0.1:1/never.json"}))]
+        {
+            catalogue.add(OperationSpec { input: Some(schema.into()), ..OperationSpec::new(name) }).unwrap();
+        }
+        let errors = Validate::default().with_catalogue(&catalogue).unwrap_err();
+        let found: Vec<_> = errors.iter().map(|error| (error.path.as_str(), error.code)).collect();
+        assert_eq!(found, [("a.input", "invalid_schema"), ("b.input", "invalid_schema")]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_must_be_what_was_promised() {
+        let run = |output: bool, answer: Output| async move {
+            let upstream = exec_core::executor_fn(move |_, _| {
+                let answer = answer.clone();
+                Box::pin(async move { Ok(Response::full(answer)) })
+            });
+            let validate = Validate::new(ValidateConfig { output, ..ValidateConfig::default() });
+            let pipeline =
+                exec_core::Pipeline::new(upstream).with(validate.with_catalogue(&catalogue()).unwrap());
+            pipeline.execute(create(json!({"count": 1, "image": "x"})), &Context::new("1")).await
+        };
+        let value = |value: Value| Output::values_of([value.into()]);
+        assert!(run(true, value(json!({"id": "i-1"}))).await.is_ok());
+        assert!(run(true, Output::text_of(r#"{"id": "i-1"}"#)).await.is_ok(), "words that are JSON");
+        let error = run(true, value(json!({"id": 1}))).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Upstream, "invalid_output"));
+        assert!(error.message().contains("`instances.create`") && error.message().contains("id:"), "{error}");
+        assert!(run(false, value(json!({"id": 1}))).await.is_ok());
+    }
+}
