@@ -6,6 +6,9 @@
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
 //! | [`Timeout`] | four separate limits: connection, first chunk, silence between chunks, the whole |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
+//! | [`CircuitBreaker`], [`Breakers`] | what is broken is not called, and is tried again by exactly so many probes |
+//! | [`ConcurrencyLimit`] | so many calls at once, counted to the end of their bodies; the others wait in a bounded queue |
+//! | [`AdaptiveLimit`] | the same with a number that follows how fast the backend answers |
 //!
 //! The order that works is the order of the table: what is traced first is seen whatever the others do.
 //!
@@ -29,12 +32,19 @@
 //! # }
 //! ```
 
+pub mod breaker;
 mod catch_panic;
+mod limit;
+mod sync;
 mod timeout;
 mod trace;
 mod validate;
 
+pub use self::breaker::{BreakerConfig, Breakers, CircuitBreaker};
 pub use self::catch_panic::CatchPanic;
+pub use self::limit::{
+    AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, Hint, LimitStats,
+};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
 pub use self::validate::{Rule, Validate};

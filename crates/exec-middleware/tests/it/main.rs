@@ -1,6 +1,11 @@
 //! What the guards promise, one module per guard.
 
+#![expect(clippy::unwrap_used, reason = "what helps a test may fail as a test does")]
+
+mod breaker;
 mod catch_panic;
+mod limit;
+mod stress;
 mod timeout;
 mod trace;
 mod validate;
