@@ -4,10 +4,13 @@
 //! |---|---|
 //! | [`Trace`] | a span around the call, and the events `started`, `first_chunk` and `ended`, the last exactly once |
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
-//! | [`Timeout`] | four separate limits: connection, first chunk, silence between chunks, the whole |
+//! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //! | [`RateLimit`] | never more requests, tokens or money than a time allows, and a denial says exactly how long to wait |
 //! | [`Retry`] | a call that failed for a passing reason is made again, within attempts, deadline and one shared budget |
-//! | [`Validate`] | a request that cannot work is refused with every reason at once |
+//! | [`CircuitBreaker`], [`Breakers`] | what is broken is not called, and is tried again by exactly so many probes |
+//! | [`ConcurrencyLimit`] | so many calls at once, counted to the end of their bodies; the others wait in a bounded queue |
+//! | [`AdaptiveLimit`] | the same with a number that follows how fast the backend answers |
+//! | [`Timeout`] | four separate limits: connection, first chunk, silence between chunks, the whole |
 //!
 //! The feature `schema` lets [`Validate`] hold requests and answers against the JSON Schemas of a catalogue.
 //!
@@ -33,14 +36,20 @@
 //! # }
 //! ```
 
+pub mod breaker;
 mod catch_panic;
 mod limit;
 mod retry;
+mod sync;
 mod timeout;
 mod trace;
 mod validate;
 
+pub use self::breaker::{BreakerConfig, Breakers, CircuitBreaker};
 pub use self::catch_panic::CatchPanic;
+pub use self::limit::{
+    AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, Hint, LimitStats,
+};
 pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
 pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
 pub use self::timeout::{Timeout, TimeoutConfig};

@@ -1,10 +1,14 @@
 //! What the guards promise, one module per guard.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod breaker;
 mod catch_panic;
+mod limit;
 mod rate;
 mod retry;
 mod settle;
+mod stress;
 mod timeout;
 mod trace;
 mod validate;

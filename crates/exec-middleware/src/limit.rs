@@ -1,0 +1,13 @@
+//! Limits: how much at once, and how much in a time.
+
+mod adaptive;
+mod bulkhead;
+mod concurrency;
+mod gradient;
+mod queue;
+mod rate;
+
+pub use self::adaptive::{AdaptiveConfig, AdaptiveLimit, Hint};
+pub use self::bulkhead::LimitStats;
+pub use self::concurrency::{ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit};
+pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
