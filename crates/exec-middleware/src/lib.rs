@@ -39,6 +39,7 @@
 pub mod breaker;
 mod catch_panic;
 mod limit;
+mod random;
 mod retry;
 mod sync;
 mod timeout;

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::backoff::{Backoff, BackoffConfig, Jitter};
 pub use self::budget::{RetryBudget, RetryBudgetConfig};
 use self::repeat::Repeat;
+use crate::random;
 
 /// More attempts of one call are a mistake in a configuration.
 const MOST_ATTEMPTS: u32 = 100;
@@ -210,13 +211,8 @@ impl Retry {
         error.with_code("total_timeout").with_remedy(Remedy::Elsewhere)
     }
 
-    /// The next number of SplitMix64 (Steele, Lea, Flood 2014).
     fn draw(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        random::mix(self.random.fetch_add(random::STEP, Ordering::Relaxed).wrapping_add(random::STEP))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::rules::Rules;
 use super::window::{Counts, Sample, Window};
+use crate::random;
 
 /// What a breaker does with calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -313,13 +314,10 @@ impl Machine {
         (until.map(|until| until.saturating_sub(now)), tally)
     }
 
-    /// From 0 to 1, by SplitMix64 (Steele, Lea, Flood 2014).
+    /// From 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what a number between 0 and 1 can hold")]
     fn next_random(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        self.random = self.random.wrapping_add(random::STEP);
+        (random::mix(self.random) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

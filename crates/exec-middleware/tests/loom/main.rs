@@ -14,6 +14,9 @@ mod sync {
     }
 }
 
+#[path = "../../src/random.rs"]
+mod random;
+
 #[path = "../../src/breaker"]
 mod breaker {
     pub(crate) mod gate;

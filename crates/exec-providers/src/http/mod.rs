@@ -18,6 +18,7 @@
 mod config;
 mod connector;
 mod error;
+mod feed;
 mod gate;
 mod http1;
 mod http2;

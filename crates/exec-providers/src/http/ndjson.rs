@@ -5,6 +5,8 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
+use super::feed::Feed;
+
 /// Why a stream of lines cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -28,10 +30,8 @@ pub enum NdjsonError {
 #[derive(Debug)]
 pub struct NdjsonParser {
     limit: usize,
-    chunk: Bytes,
-    position: usize,
+    feed: Feed,
     carry: BytesMut,
-    bytes_seen: u64,
     failed: bool,
 }
 
@@ -39,36 +39,21 @@ impl NdjsonParser {
     /// A parser that refuses lines of more than `max_line_bytes`, counted without the LF.
     #[must_use]
     pub fn new(max_line_bytes: usize) -> Self {
-        Self {
-            limit: max_line_bytes,
-            chunk: Bytes::new(),
-            position: 0,
-            carry: BytesMut::new(),
-            bytes_seen: 0,
-            failed: false,
-        }
+        Self { limit: max_line_bytes, feed: Feed::default(), carry: BytesMut::new(), failed: false }
     }
 
     /// Adds the next bytes of the stream; no copy when the chunk before was read to its end.
     pub fn push(&mut self, chunk: Bytes) {
-        self.bytes_seen += chunk.len() as u64;
-        if self.failed {
-            return;
+        self.feed.seen += chunk.len() as u64;
+        if !self.failed {
+            self.feed.push(chunk);
         }
-        if self.position < self.chunk.len() {
-            let mut joined = BytesMut::from(&self.chunk[self.position..]);
-            joined.extend_from_slice(&chunk);
-            self.chunk = joined.freeze();
-        } else {
-            self.chunk = chunk;
-        }
-        self.position = 0;
     }
 
     /// All bytes pushed so far: a change is transport activity, even when no line came of it.
     #[must_use]
     pub fn bytes_seen(&self) -> u64 {
-        self.bytes_seen
+        self.feed.seen
     }
 
     /// The last line when the stream ended without LF after it.
@@ -83,34 +68,33 @@ impl NdjsonParser {
     }
 
     fn advance(&mut self) -> Result<Option<Bytes>, NdjsonError> {
-        while self.position < self.chunk.len() {
-            let start = self.position;
-            let rest = &self.chunk[start..];
+        while self.feed.is_unread() {
+            let start = self.feed.position;
+            let rest = &self.feed.chunk[start..];
             let Some(length) = memchr(b'\n', rest) else {
                 self.check_size(rest.len())?;
                 self.carry.extend_from_slice(rest);
                 break;
             };
             self.check_size(length)?;
-            self.position = start + length + 1;
+            self.feed.position = start + length + 1;
             let line = trim(&self.take_line(start, length));
             if !line.is_empty() {
                 check(&line)?;
                 return Ok(Some(line));
             }
         }
-        self.chunk = Bytes::new();
-        self.position = 0;
+        self.feed.release();
         Ok(None)
     }
 
     fn take_line(&mut self, start: usize, length: usize) -> Bytes {
         let part = start..start + length;
         if self.carry.is_empty() {
-            return self.chunk.slice(part);
+            return self.feed.chunk.slice(part);
         }
         let mut line = std::mem::take(&mut self.carry);
-        line.extend_from_slice(&self.chunk[part]);
+        line.extend_from_slice(&self.feed.chunk[part]);
         line.freeze()
     }
 
@@ -132,8 +116,7 @@ impl Iterator for NdjsonParser {
         let step = self.advance();
         if step.is_err() {
             self.failed = true;
-            self.chunk = Bytes::new();
-            self.position = 0;
+            self.feed.release();
             self.carry = BytesMut::new();
         }
         step.transpose()

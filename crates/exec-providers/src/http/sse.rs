@@ -20,6 +20,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
+use super::feed::Feed;
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One dispatched event.
@@ -84,8 +86,7 @@ pub enum SseEnd {
 #[derive(Debug)]
 pub struct SseParser {
     limit: usize,
-    chunk: Bytes,
-    position: usize,
+    feed: Feed,
     /// The beginning of a line that has not ended yet.
     carry: BytesMut,
     /// The last line ended with CR, so a LF that follows belongs to it.
@@ -94,7 +95,6 @@ pub struct SseParser {
     bom: Option<usize>,
     pending: Pending,
     id: Bytes,
-    bytes_seen: u64,
     comments_seen: u64,
     failed: bool,
 }
@@ -131,14 +131,12 @@ impl SseParser {
     pub fn new(max_event_bytes: usize) -> Self {
         Self {
             limit: max_event_bytes,
-            chunk: Bytes::new(),
-            position: 0,
+            feed: Feed::default(),
             carry: BytesMut::new(),
             after_cr: false,
             bom: Some(0),
             pending: Pending::default(),
             id: Bytes::new(),
-            bytes_seen: 0,
             comments_seen: 0,
             failed: false,
         }
@@ -148,24 +146,16 @@ impl SseParser {
     ///
     /// Costs no copy when the chunk before was read to its end, which is the way to use it.
     pub fn push(&mut self, chunk: Bytes) {
-        self.bytes_seen += chunk.len() as u64;
-        if self.failed {
-            return;
+        self.feed.seen += chunk.len() as u64;
+        if !self.failed {
+            self.feed.push(chunk);
         }
-        if self.position < self.chunk.len() {
-            let mut joined = BytesMut::from(&self.chunk[self.position..]);
-            joined.extend_from_slice(&chunk);
-            self.chunk = joined.freeze();
-        } else {
-            self.chunk = chunk;
-        }
-        self.position = 0;
     }
 
     /// Tells whether the bytes ended inside an event. Call it at the end of the stream, with all events taken.
     #[must_use]
     pub fn finish(&self) -> SseEnd {
-        let clean = self.position >= self.chunk.len()
+        let clean = !self.feed.is_unread()
             && self.carry.is_empty()
             && matches!(self.bom, None | Some(0))
             && self.pending.is_empty();
@@ -175,7 +165,7 @@ impl SseParser {
     /// All bytes pushed so far: a change is transport activity, even when no event came of it.
     #[must_use]
     pub fn bytes_seen(&self) -> u64 {
-        self.bytes_seen
+        self.feed.seen
     }
 
     /// Comment lines so far; upstreams send them to keep a connection open.
@@ -186,37 +176,36 @@ impl SseParser {
 
     fn advance(&mut self) -> Result<Option<SseEvent>, SseError> {
         self.skip_bom();
-        while self.position < self.chunk.len() {
-            if std::mem::take(&mut self.after_cr) && self.chunk[self.position] == b'\n' {
-                self.position += 1;
+        while self.feed.is_unread() {
+            if std::mem::take(&mut self.after_cr) && self.feed.chunk[self.feed.position] == b'\n' {
+                self.feed.position += 1;
                 continue;
             }
-            let start = self.position;
-            let Some(length) = memchr2(b'\n', b'\r', &self.chunk[start..]) else {
+            let start = self.feed.position;
+            let Some(length) = memchr2(b'\n', b'\r', &self.feed.chunk[start..]) else {
                 self.keep_rest()?;
                 break;
             };
             let end = start + length;
-            self.position = end + 1;
-            self.after_cr = self.chunk[end] == b'\r';
+            self.feed.position = end + 1;
+            self.after_cr = self.feed.chunk[end] == b'\r';
             if let Some(event) = self.end_line(start..end)? {
                 return Ok(Some(event));
             }
         }
         // The chunk is read: from now on only its events keep it alive.
-        self.chunk = Bytes::new();
-        self.position = 0;
+        self.feed.release();
         Ok(None)
     }
 
     /// Steps over a byte order mark at the very start, which may come in pieces.
     fn skip_bom(&mut self) {
         while let Some(matched) = self.bom {
-            let Some(&byte) = self.chunk.get(self.position) else {
+            let Some(&byte) = self.feed.chunk.get(self.feed.position) else {
                 return;
             };
             if matched < BOM.len() && byte == BOM[matched] {
-                self.position += 1;
+                self.feed.position += 1;
                 self.bom = (matched + 1 < BOM.len()).then_some(matched + 1);
             } else {
                 self.carry.extend_from_slice(&BOM[..matched]);
@@ -226,7 +215,7 @@ impl SseParser {
     }
 
     fn keep_rest(&mut self) -> Result<(), SseError> {
-        let rest = &self.chunk[self.position..];
+        let rest = &self.feed.chunk[self.feed.position..];
         self.check_size(self.carry.len() + rest.len())?;
         self.carry.extend_from_slice(rest);
         Ok(())
@@ -243,11 +232,11 @@ impl SseParser {
     fn end_line(&mut self, range: Range<usize>) -> Result<Option<SseEvent>, SseError> {
         self.check_size(self.carry.len() + range.len())?;
         if self.carry.is_empty() {
-            let line = read_line(&self.chunk[range.clone()])?;
+            let line = read_line(&self.feed.chunk[range.clone()])?;
             return Ok(self.apply(line, None, range.start));
         }
         let mut whole = std::mem::take(&mut self.carry);
-        whole.extend_from_slice(&self.chunk[range]);
+        whole.extend_from_slice(&self.feed.chunk[range]);
         let whole = whole.freeze();
         let line = read_line(&whole)?;
         Ok(self.apply(line, Some(&whole), 0))
@@ -257,7 +246,7 @@ impl SseParser {
     fn apply(&mut self, line: Line, origin: Option<&Bytes>, base: usize) -> Option<SseEvent> {
         let take = |range: Range<usize>| {
             let range = base + range.start..base + range.end;
-            origin.unwrap_or(&self.chunk).slice(range)
+            origin.unwrap_or(&self.feed.chunk).slice(range)
         };
         match line {
             Line::Blank => return self.pending.dispatch(&self.id),
@@ -275,8 +264,7 @@ impl SseParser {
 
     fn fail(&mut self) {
         self.failed = true;
-        self.chunk = Bytes::new();
-        self.position = 0;
+        self.feed.release();
         self.carry = BytesMut::new();
         self.pending = Pending::default();
     }

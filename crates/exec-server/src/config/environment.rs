@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::providers::{ANTHROPIC_URL, OPENAI_URL};
+
 /// The variables of the process, or of a test.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -58,14 +60,14 @@ const KNOWN: [Known; 3] = [
         name: "openai",
         kind: "openai",
         key: "OPENAI_API_KEY",
-        base_url: ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+        base_url: ("OPENAI_BASE_URL", OPENAI_URL),
         model: "gpt-4o-mini",
     },
     Known {
         name: "anthropic",
         kind: "anthropic",
         key: "ANTHROPIC_API_KEY",
-        base_url: ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+        base_url: ("ANTHROPIC_BASE_URL", ANTHROPIC_URL),
         model: "claude-haiku-4-5",
     },
     // Reached through its OpenAI-compatible front.

@@ -30,6 +30,10 @@ pub enum ProviderConfig {
     Fallback(FallbackConfig),
 }
 
+/// Where OpenAI and Anthropic answer.
+pub(super) const OPENAI_URL: &str = "https://api.openai.com/v1";
+pub(super) const ANTHROPIC_URL: &str = "https://api.anthropic.com";
+
 const TYPES: &str = "openai, anthropic, simulator, fallback";
 
 /// `type = "openai"`.
@@ -105,14 +109,14 @@ pub(crate) fn with_defaults(limits: TimeoutConfig) -> TimeoutConfig {
 impl OpenAiConfig {
     /// Where it is reached.
     pub(crate) fn transport(&self) -> TransportConfig {
-        self.transport.at(self.base_url.as_deref().unwrap_or("https://api.openai.com/v1"))
+        self.transport.at(self.base_url.as_deref().unwrap_or(OPENAI_URL))
     }
 }
 
 impl AnthropicConfig {
     /// Where it is reached.
     pub(crate) fn transport(&self) -> TransportConfig {
-        self.transport.at(self.base_url.as_deref().unwrap_or("https://api.anthropic.com"))
+        self.transport.at(self.base_url.as_deref().unwrap_or(ANTHROPIC_URL))
     }
 }
 
