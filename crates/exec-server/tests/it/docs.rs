@@ -76,7 +76,7 @@ const TABLES: [(&str, &str); 17] = [
 ];
 
 /// Everything that can be listed.
-const MIDDLEWARE: [&str; 9] = [
+pub(crate) const MIDDLEWARE: [&str; 9] = [
     "trace",
     "catch_panic",
     "validate",
@@ -89,7 +89,7 @@ const MIDDLEWARE: [&str; 9] = [
 ];
 
 /// The names that the code knows in the table at `path`: those it lists when it meets one it does not know.
-fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
+pub(crate) fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
     let mut tree = json!({"pipeline": {"middleware": MIDDLEWARE}});
     let mut place = &mut tree;
     for step in path.split('.') {

@@ -45,7 +45,7 @@ fn schema(name: &str) -> Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-fn assert_is(name: &str, value: &Value) {
+pub(crate) fn assert_is(name: &str, value: &Value) {
     let wrong: Vec<String> =
         schema(name).iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(wrong.is_empty(), "{name}: {wrong:#?} in {value}");
