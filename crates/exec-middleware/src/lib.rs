@@ -7,6 +7,7 @@
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //! | [`RateLimit`] | never more requests, tokens or money than a time allows, and a denial says exactly how long to wait |
 //! | [`Retry`] | a call that failed for a passing reason is made again, within attempts, deadline and one shared budget |
+//! | [`Hedge`] | a call that is slower than usual is made a second time, and the first content wins |
 //! | [`CircuitBreaker`], [`Breakers`] | what is broken is not called, and is tried again by exactly so many probes |
 //! | [`ConcurrencyLimit`] | so many calls at once, counted to the end of their bodies; the others wait in a bounded queue |
 //! | [`AdaptiveLimit`] | the same with a number that follows how fast the backend answers |
@@ -38,8 +39,11 @@
 
 pub mod breaker;
 mod catch_panic;
+mod hedge;
+mod histogram;
 mod limit;
 mod random;
+mod repeat;
 mod retry;
 mod sync;
 mod timeout;
@@ -48,8 +52,9 @@ mod validate;
 
 pub use self::breaker::{BreakerConfig, Breakers, CircuitBreaker};
 pub use self::catch_panic::CatchPanic;
+pub use self::hedge::{Hedge, HedgeConfig, HedgeStats};
 pub use self::limit::{
-    AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, Hint, LimitStats,
+    AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, LimitStats,
 };
 pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};
 pub use self::retry::{

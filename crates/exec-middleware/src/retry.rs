@@ -5,7 +5,6 @@
 
 mod backoff;
 mod budget;
-mod repeat;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -22,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::backoff::{Backoff, BackoffConfig, Jitter};
 pub use self::budget::{RetryBudget, RetryBudgetConfig, RetryBudgetStats};
-use self::repeat::Repeat;
 use crate::random;
+use crate::repeat::Repeat;
 
 /// More attempts of one call are a mistake in a configuration.
 const MOST_ATTEMPTS: u32 = 100;
@@ -329,7 +328,8 @@ impl Run {
     }
 }
 
-fn summary(error: &Error) -> Attempt {
+/// One line about a failure, for the list of them.
+pub(crate) fn summary(error: &Error) -> Attempt {
     let provider = error.provider().cloned().unwrap_or_else(|| "unnamed".into());
     Attempt { provider, kind: error.kind(), message: error.message().to_owned() }
 }

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 pub use self::charge::Charge;
 use self::charge::Unit;
+pub(crate) use self::charge::estimate_tokens;
 pub use self::config::{Limit, Per, RateLimitConfig};
 use self::keys::{Call, Denial, Scope, Why, admit};
 pub use self::meter::Mode;

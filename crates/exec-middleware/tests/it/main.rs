@@ -4,6 +4,7 @@
 
 mod breaker;
 mod catch_panic;
+mod hedge;
 mod limit;
 mod rate;
 mod retry;
