@@ -70,7 +70,9 @@ impl Workshop {
             Guard::RateLimit(config) => {
                 pipeline.with(watch.rate.insert(RateLimit::new(config.clone())?).clone())
             }
-            Guard::Retry(config) => pipeline.with(Retry::new(*config)?.with_budget(self.retries.clone())),
+            Guard::Retry(config) => {
+                pipeline.with(Retry::new(*config)?.named(name).with_budget(self.retries.clone()))
+            }
             Guard::Breaker(config) => {
                 let breaker = CircuitBreaker::new(*config)?.with_seed(self.random.hash_one(name)).named(name);
                 pipeline.with(watch.breaker.insert(breaker).clone())

@@ -3,7 +3,7 @@
 use exec_server::{Config, Environment};
 use serde_json::{Value, json};
 
-use crate::docs::{MIDDLEWARE, known};
+use crate::docs::{MIDDLEWARE, defaults, known};
 
 fn read(tree: Value) -> Result<Config, Vec<String>> {
     let config = Config::from_tree(tree, &Environment::default());
@@ -244,4 +244,34 @@ fn what_is_probably_not_meant_is_a_warning() {
     assert_eq!(warned("tenant_model", Value::Null), 1);
     assert_eq!(warned("global", Value::Null), 0);
     assert_eq!(warned("tenant", "x-team".into()), 0);
+}
+
+#[test]
+fn the_defaults_are_what_the_document_says() {
+    let with = |mut tree: Value| {
+        tree["providers"] = json!({"p": {"type": "simulator"}});
+        format!("{:#?}", read(tree).unwrap())
+    };
+    for name in ["rate_limit", "retry", "breaker", "concurrency_limit", "adaptive_limit"] {
+        let listed =
+            |settings: Value| with(json!({"pipeline": {"middleware": [name]}, "middleware": settings}));
+        let said = defaults(&format!("`[middleware.{name}]`"));
+        assert_eq!(listed(json!({name: said})), listed(json!({})), "{name}");
+    }
+    let retry =
+        |settings: Value| with(json!({"pipeline": {"middleware": ["retry"]}, "middleware": settings}));
+    assert_eq!(retry(json!({"retry": {"backoff": defaults("`backoff`")}})), retry(json!({})));
+    let limits = |settings: Value| {
+        let settings = json!({"rate_limit": {"limits": [settings]}});
+        with(json!({"pipeline": {"middleware": ["rate_limit"]}, "middleware": settings}))
+    };
+    let mut said = defaults("`limits`");
+    said.insert("requests".to_owned(), 1.into());
+    assert_eq!(limits(said.into()), limits(json!({"requests": 1})));
+    let budget = |pipeline: Value| {
+        let tree = json!({"pipeline": pipeline, "providers": {"p": {"type": "simulator"}}});
+        read(tree).unwrap().pipeline.retry_budget
+    };
+    let said = json!({"middleware": ["retry"], "retry_budget": defaults("`retry_budget`")});
+    assert_eq!(budget(said), budget(json!({"middleware": ["retry"]})));
 }

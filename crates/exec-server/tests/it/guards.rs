@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::docs::MIDDLEWARE;
 use crate::support::{Answer, House, PATIENCE, chat, execution, message, read_until};
 
 /// A house whose upstream provider has these settings besides its own.
@@ -297,6 +298,40 @@ async fn the_order_of_the_guards_is_that_of_the_list() {
     let house = provider(settings(json!(["timeout", "retry"]))).await;
     let late = ask(&house, "fault:headers=60ms,flap=2").await;
     assert_eq!((late.status, code(&late)), (504, json!("total_timeout")), "all tries share it");
+}
+
+#[tokio::test]
+async fn one_breaker_around_everything_and_the_names_of_all_guards() {
+    let house = House::with(|config| {
+        config["pipeline"] = json!({"middleware": MIDDLEWARE});
+        config["middleware"] =
+            json!({"breaker": {"failures": 2}, "retry": {"attempts": 1}, "timeout": {"total": "9s"}});
+    })
+    .await;
+    for (model, status) in
+        [("fault:status=500", 502), ("claude/fault:status=500", 502), ("m", 503), ("claude/m", 503)]
+    {
+        assert_eq!(ask(&house, model).await.status, status, "{model}");
+    }
+    let status = house.client.get("/api/v2/status").await.json();
+    assert_eq!(
+        status["pipeline"]["guards"],
+        json!(MIDDLEWARE),
+        "what is listed is called as it calls itself"
+    );
+}
+
+#[tokio::test]
+async fn every_attempt_is_listed_by_the_name_of_its_provider() {
+    let retry = json!({"attempts": 3, "max_retry_after": "9s", "backoff": {"base": QUICK, "cap": QUICK}});
+    let limit = json!({"requests": 1, "window": "30s"});
+    let house = provider(json!({"guard": ["retry", "limit"], "retry": retry, "limit": limit})).await;
+    let answer = ask(&house, "fault:status=500").await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    let attempts = answer.json()["attempts"].clone();
+    let told: Vec<_> =
+        attempts.as_array().unwrap().iter().map(|a| (a["provider"].clone(), a["kind"].clone())).collect();
+    assert_eq!(told, [(json!("up"), json!("upstream")), (json!("up"), json!("rate_limited"))]);
 }
 
 #[tokio::test]
