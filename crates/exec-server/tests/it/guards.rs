@@ -1,8 +1,9 @@
 //! Guards as an operator sets them: each does over HTTP what its settings say.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::docs::MIDDLEWARE;
 use crate::support::{Answer, House, PATIENCE, chat, execution, message, read_until};
