@@ -3,6 +3,7 @@
 //! | guard | what it promises |
 //! |---|---|
 //! | [`Trace`] | a span around the call, and the events `started`, `first_chunk` and `ended`, the last exactly once |
+//! | [`Metrics`] | figures over all calls: how many, how they ended, how long they took; a cancelled call leaves no gauge up |
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //! | [`RateLimit`] | never more requests, tokens or money than a time allows, and a denial says exactly how long to wait |
@@ -42,6 +43,7 @@ mod catch_panic;
 mod hedge;
 mod histogram;
 mod limit;
+mod monitor;
 mod random;
 mod repeat;
 mod retry;
@@ -57,6 +59,9 @@ pub use self::limit::{
     AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, LimitStats,
 };
 pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
+pub use self::monitor::{
+    EventBus, Metrics, MetricsConfig, ModelFigures, Quantiles, Snapshot, Subscription, Told,
+};
 pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;

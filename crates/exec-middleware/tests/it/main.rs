@@ -6,6 +6,7 @@ mod breaker;
 mod catch_panic;
 mod hedge;
 mod limit;
+mod monitor;
 mod rate;
 mod retry;
 mod settle;
