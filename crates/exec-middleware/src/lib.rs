@@ -16,7 +16,8 @@
 //!
 //! The feature `schema` lets [`Validate`] hold requests and answers against the JSON Schemas of a catalogue.
 //!
-//! The order that works is the order of the table: what is traced first is seen whatever the others do.
+//! The order that works is the order of the table, [`ORDER`]: what is traced first is seen whatever the others do. [`lint`]
+//! says what is wrong with another.
 //!
 //! ```
 //! use std::time::Duration;
@@ -44,6 +45,7 @@ mod hedge;
 mod histogram;
 mod limit;
 mod monitor;
+mod order;
 mod random;
 mod repeat;
 mod retry;
@@ -62,6 +64,7 @@ pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, Rate
 pub use self::monitor::{
     EventBus, Metrics, MetricsConfig, ModelFigures, Quantiles, Snapshot, Subscription, Told,
 };
+pub use self::order::{Misplaced, ORDER, lint};
 pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
