@@ -179,10 +179,6 @@ impl RateLimit {
 #[async_trait]
 impl Middleware for RateLimit {
     async fn handle(&self, request: Request, context: &Context, next: Next<'_>) -> Result<Response> {
-        if !self.inner.metered {
-            self.check(&request, context, Charge::CALL)?;
-            return next.run(request, context).await;
-        }
         let mut reservation = self.reserve(&request, context)?;
         reservation.mark_sent();
         match next.run(request, context).await {
@@ -190,6 +186,7 @@ impl Middleware for RateLimit {
                 reservation.settle_call();
                 Ok(response)
             }
+            Ok(response) if !self.inner.metered => Ok(response),
             Ok(response) => Ok(response.on_end(move |end| {
                 if let End::Complete(summary) = end {
                     reservation.settle_summary(summary);

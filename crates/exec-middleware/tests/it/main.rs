@@ -4,6 +4,7 @@
 
 mod breaker;
 mod catch_panic;
+mod composition;
 mod hedge;
 mod limit;
 mod monitor;
