@@ -5,7 +5,6 @@
 
 mod backoff;
 mod budget;
-mod repeat;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -22,8 +21,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::backoff::{Backoff, BackoffConfig, Jitter};
 pub use self::budget::{RetryBudget, RetryBudgetConfig, RetryBudgetStats};
-use self::repeat::Repeat;
 use crate::random;
+use crate::repeat::Repeat;
+
+/// Who fails without a name.
+pub(crate) const UNNAMED: &str = "unnamed";
 
 /// More attempts of one call are a mistake in a configuration.
 const MOST_ATTEMPTS: u32 = 100;
@@ -135,7 +137,7 @@ impl Retry {
             budget: RetryBudget::new(config.budget)?,
             repeat: Repeat::default(),
             random: AtomicU64::new(RandomState::new().hash_one(0)),
-            name: "unnamed".into(),
+            name: UNNAMED.into(),
         })
     }
 
@@ -320,7 +322,7 @@ impl Run {
         u32::try_from(self.earlier.len() + 1).unwrap_or(u32::MAX)
     }
 
-    fn failed(&mut self, name: &Arc<str>, error: Error, wait: Duration) {
+    fn failed(&mut self, name: &str, error: Error, wait: Duration) {
         self.unsent &= error.is_unsent();
         let asked = self.last.retry_after().is_some();
         (self.step, self.previous) = if asked { (1, Duration::ZERO) } else { (self.step + 1, wait) };
@@ -329,7 +331,7 @@ impl Run {
     }
 
     /// The last real error with every attempt listed. What a call below has listed of its own stays as it is.
-    fn give_up(mut self, name: &Arc<str>, context: &Context) -> Error {
+    fn give_up(mut self, name: &str, context: &Context) -> Error {
         self.last = self.last.with_unsent(self.unsent);
         if self.last.remedy() == Remedy::Retry {
             let over = context.budget().attempts_left() == 0 || context.is_cancelled();
@@ -343,7 +345,8 @@ impl Run {
     }
 }
 
-fn summary(name: &Arc<str>, error: &Error) -> Attempt {
-    let provider = error.provider().unwrap_or(name).clone();
+/// One line about a failure, for the list of them: by the name of its provider, or else `name`.
+pub(crate) fn summary(name: &str, error: &Error) -> Attempt {
+    let provider = error.provider().cloned().unwrap_or_else(|| name.into());
     Attempt { provider, kind: error.kind(), message: error.message().to_owned() }
 }
