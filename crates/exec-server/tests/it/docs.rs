@@ -55,11 +55,13 @@ fn every_block_of_configuration_can_be_used() {
 }
 
 /// Every table of the configuration, and one way to reach it: what leads there, with `HERE` for the table itself.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 19] = [
     ("server", "server"),
     ("limits", "limits"),
     ("pipeline", "pipeline"),
     ("retry_budget", "pipeline.retry_budget"),
+    ("middleware.metrics", "middleware.metrics"),
+    ("middleware.hedge", "middleware.hedge"),
     ("middleware.validate", "middleware.validate"),
     ("middleware.rate_limit", "middleware.rate_limit"),
     ("middleware.retry", "middleware.retry"),
@@ -76,12 +78,14 @@ const TABLES: [(&str, &str); 17] = [
 ];
 
 /// Everything that can be listed.
-pub(crate) const MIDDLEWARE: [&str; 9] = [
+pub(crate) const MIDDLEWARE: [&str; 11] = [
     "trace",
+    "metrics",
     "catch_panic",
     "validate",
     "rate_limit",
     "retry",
+    "hedge",
     "breaker",
     "concurrency_limit",
     "adaptive_limit",
@@ -174,7 +178,7 @@ fn the_tables_inside_guards_are_described() {
     assert_described("limits", &limits, "`limits`");
     let backoff = known("retry", "middleware.retry", &json!({"backoff": unknown}));
     assert_described("backoff", &backoff, "`backoff`");
-    let guards = ["guard", "retry", "breaker", "limit", "timeout"].map(str::to_owned);
+    let guards = ["guard", "retry", "hedge", "breaker", "limit", "timeout"].map(str::to_owned);
     assert_described("guard", &BTreeSet::from(guards), "`guard`");
 }
 

@@ -303,6 +303,7 @@ async fn the_order_of_the_guards_is_that_of_the_list() {
 
 #[tokio::test]
 async fn one_breaker_around_everything_and_the_names_of_all_guards() {
+    // A call that fails is hedged at once, so the first alone has failed twice.
     let house = House::with(|config| {
         config["pipeline"] = json!({"middleware": MIDDLEWARE});
         config["middleware"] =
@@ -310,7 +311,7 @@ async fn one_breaker_around_everything_and_the_names_of_all_guards() {
     })
     .await;
     for (model, status) in
-        [("fault:status=500", 502), ("claude/fault:status=500", 502), ("m", 503), ("claude/m", 503)]
+        [("fault:status=500", 502), ("claude/fault:status=500", 503), ("m", 503), ("claude/m", 503)]
     {
         assert_eq!(ask(&house, model).await.status, status, "{model}");
     }
@@ -333,6 +334,25 @@ async fn every_attempt_is_listed_by_the_name_of_its_provider() {
     let told: Vec<_> =
         attempts.as_array().unwrap().iter().map(|a| (a["provider"].clone(), a["kind"].clone())).collect();
     assert_eq!(told, [(json!("up"), json!("upstream")), (json!("up"), json!("rate_limited"))]);
+}
+
+#[tokio::test]
+async fn a_slow_call_is_made_a_second_time() {
+    let hedge = json!({"delay": "40ms"});
+    for house in [provider(json!({"guard": ["hedge"], "hedge": hedge})).await, pipeline("hedge", hedge).await]
+    {
+        assert_eq!(ask(&house, "m").await.status, 200);
+        assert_eq!(house.upstream.stats().calls, 1, "what is fast is not");
+        assert_eq!(ask(&house, "fault:headers=400ms").await.status, 200);
+        assert_eq!(house.upstream.stats().calls, 3);
+        house.quiet().await;
+        let status = house.client.get("/api/v2/status").await.json();
+        let guarded = [&status["pipeline"], &status["providers"][1]];
+        assert_eq!(
+            guarded.map(|guards| guards["hedge"]["sent"].as_u64().unwrap_or(0)).iter().sum::<u64>(),
+            1
+        );
+    }
 }
 
 #[tokio::test]
