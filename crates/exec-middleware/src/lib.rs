@@ -3,6 +3,7 @@
 //! | guard | what it promises |
 //! |---|---|
 //! | [`Trace`] | a span around the call, and the events `started`, `first_chunk` and `ended`, the last exactly once |
+//! | [`Metrics`] | figures over all calls: how many, how they ended, how long they took; a cancelled call leaves no gauge up |
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //! | [`RateLimit`] | never more requests, tokens or money than a time allows, and a denial says exactly how long to wait |
@@ -16,7 +17,8 @@
 //!
 //! The feature `schema` lets [`Validate`] hold requests and answers against the JSON Schemas of a catalogue.
 //!
-//! The order that works is the order of the table: what is traced first is seen whatever the others do.
+//! The order that works is the order of the table, [`ORDER`]: what is traced first is seen whatever the others do. [`lint`]
+//! says what is wrong with another.
 //!
 //! ```
 //! use std::time::Duration;
@@ -44,6 +46,8 @@ mod catch_panic;
 mod hedge;
 mod histogram;
 mod limit;
+mod monitor;
+mod order;
 mod random;
 mod repeat;
 mod retry;
@@ -60,6 +64,10 @@ pub use self::limit::{
     AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, LimitStats,
 };
 pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};
+pub use self::monitor::{
+    EventBus, Metrics, MetricsConfig, ModelFigures, Quantiles, Snapshot, Subscription, Told,
+};
+pub use self::order::{Misplaced, ORDER, lint};
 pub use self::retry::{
     Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryBudgetStats, RetryConfig,
 };

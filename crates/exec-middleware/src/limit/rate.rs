@@ -221,11 +221,11 @@ impl Middleware for RateLimit {
         let mut reservation = self.reserve(&request, context)?;
         reservation.mark_sent();
         match next.run(request, context).await {
-            Ok(response) if !self.inner.metered => Ok(response),
             Ok(response) if response.report.cached => {
                 reservation.settle_call();
                 Ok(response)
             }
+            Ok(response) if !self.inner.metered => Ok(response),
             Ok(response) => Ok(response.on_end(move |end| {
                 if let End::Complete(summary) = end {
                     reservation.settle_summary(summary);

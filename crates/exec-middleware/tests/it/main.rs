@@ -5,8 +5,10 @@
 mod breaker;
 mod cache;
 mod catch_panic;
+mod composition;
 mod hedge;
 mod limit;
+mod monitor;
 mod rate;
 mod retry;
 mod settle;
