@@ -20,9 +20,11 @@ cargo xtask JOB
 
   test [--require-clients]     all a developer must pass: unit, integration, doc and real client tests
        [--only-clients]        only the tests that drive the server with real SDKs
-  ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, alone (each crate), light (crate counts)
+  ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, behaviour, alone (each crate),
+                               light (crate counts)
   tidy [--fix]                 the house rules; --fix writes the crates' README files from their docs
   bench [NAME] [--quick]       run the benches and print one table with ratios
+  bench --behaviour [--check]  write what guards and rivals do into docs/middleware.md, or check what it says
   upstream [--listen ADDR]     a fault-injecting upstream that speaks the OpenAI and Anthropic formats
 ";
 

@@ -74,3 +74,8 @@ pub use self::retry::{
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
 pub use self::validate::{Issues, Rule, Severity, Validate, ValidateConfig};
+
+/// Runs the code of the page about guards.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/middleware.md")]
+struct MiddlewarePage;
