@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::support::Client;
 
 const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
-const MIDDLEWARE: &str = include_str!("../../../../docs/middleware.md");
+const GUARDS: &str = include_str!("../../../../docs/middleware.md");
 const README: &str = include_str!("../../../../README.md");
 
 /// The blocks of `language` in a document.
@@ -44,7 +44,7 @@ fn problems(tree: Value, environment: &Environment) -> Vec<(String, String)> {
 
 #[test]
 fn every_block_of_configuration_can_be_used() {
-    let pages = [CONFIGURATION, MIDDLEWARE, README];
+    let pages = [CONFIGURATION, GUARDS, README];
     let all: Vec<_> = pages.iter().flat_map(|page| blocks(page, "toml")).collect();
     assert!(all.len() >= 5, "{} blocks", all.len());
     for block in all {
