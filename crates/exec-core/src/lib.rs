@@ -52,6 +52,7 @@ mod error;
 mod event;
 mod executor;
 mod fingerprint;
+mod hint;
 mod middleware;
 mod operation;
 mod pipeline;
@@ -77,6 +78,7 @@ pub use self::error::{Attempt, Error, ErrorKind, FieldError, Remedy, Result, Ups
 pub use self::event::{Event, EventSink, TracingSink};
 pub use self::executor::{Executor, ExecutorFn, executor_fn};
 pub use self::fingerprint::Fingerprint;
+pub use self::hint::{Allowance, RateLimitHint};
 pub use self::middleware::{Middleware, MiddlewareFn, Next, from_fn};
 pub use self::operation::{Effect, Operation, OperationSpec, Scope};
 pub use self::pipeline::Pipeline;

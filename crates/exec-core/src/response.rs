@@ -10,7 +10,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use pin_project_lite::pin_project;
 
 use crate::chunk::{Chunk, Fold, Output, Summary};
-use crate::{Error, ErrorKind, Result, Wire};
+use crate::{Error, ErrorKind, RateLimitHint, Result, Wire};
 
 /// The pieces of an answer as they come. Dropping it cancels the call.
 pub type Chunks = BoxStream<'static, Result<Chunk>>;
@@ -36,6 +36,8 @@ pub struct Report {
     pub integrity: Integrity,
     /// What of the request the provider's format could not express and was left out.
     pub dropped: Vec<String>,
+    /// What the provider said of its own rate limits.
+    pub limits: Option<Arc<RateLimitHint>>,
 }
 
 /// Whether an answer is of one piece.
