@@ -106,9 +106,6 @@ impl Fallback {
     /// Asks until somebody answers: who, and what.
     async fn ask(&self, request: &Request, context: &Context, order: &[usize]) -> Result<(usize, Response)> {
         let mut tour = Tour::default();
-        for member in self.members.iter().filter(|member| !member.bare.capabilities().supports(request)) {
-            tour.failed(member.bare.as_ref(), unsupported(request));
-        }
         for (at, rest) in order.iter().zip((0..order.len()).rev()) {
             let member = &self.members[*at];
             tour.moves_to(member.bare.as_ref(), context);
@@ -119,6 +116,9 @@ impl Fallback {
                 }
                 Err(error) => tour.failed(member.bare.as_ref(), error),
             }
+        }
+        for member in self.members.iter().filter(|member| !member.bare.capabilities().supports(request)) {
+            tour.failed(member.bare.as_ref(), unsupported(request));
         }
         Err(tour.exhausted())
     }

@@ -160,17 +160,9 @@ impl Running {
                     return Some(Ok(chunk));
                 }
                 Ok(Chunk::Verbatim(event)) => {
-                    for chunk in event.means {
-                        if let Err(error) = self.add(chunk) {
-                            return Some(Err(error));
-                        }
-                    }
+                    self.error = event.means.into_iter().try_for_each(|chunk| self.add(chunk)).err();
                 }
-                Ok(chunk) => {
-                    if let Err(error) = self.add(chunk) {
-                        return Some(Err(error));
-                    }
-                }
+                Ok(chunk) => self.error = self.add(chunk).err(),
                 Err(error) => {
                     if let Err(error) = self.broke(error).await {
                         self.error = Some(error);
@@ -191,13 +183,12 @@ impl Running {
         let text = match &chunk {
             Chunk::Text(text) => join.push(text),
             Chunk::Reasoning(_) | Chunk::Signature(_) if !*thinking => return Ok(()),
-            Chunk::Reasoning(_) | Chunk::Signature(_) => Ok(String::new()),
             // A fallback inside of this one has begun anew, and its caller can be told.
             Chunk::Handover(inner) if inner.anew => {
                 self.joined = Some(Joined { join: Join::repeating(""), thinking: true });
                 Ok(String::new())
             }
-            Chunk::Handover(_) => Ok(String::new()),
+            Chunk::Reasoning(_) | Chunk::Signature(_) | Chunk::Handover(_) => Ok(String::new()),
             _ => join.finish(),
         };
         let text = text.map_err(|Differs| differs(self.relay.member(self.relay.at).name()))?;
