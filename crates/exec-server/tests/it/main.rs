@@ -9,6 +9,7 @@ mod docs;
 mod drain;
 mod fallback;
 mod keep_alive;
+mod mid_stream;
 mod openapi;
 mod plan;
 mod process;
