@@ -8,6 +8,9 @@
 mod bench;
 mod ci;
 mod clients;
+mod faults;
+mod lab;
+mod serve;
 mod shell;
 mod steps;
 mod test;

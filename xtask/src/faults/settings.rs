@@ -1,0 +1,23 @@
+//! The settings that every scenario runs with: one configuration, as an operator who reads the documents would write it.
+
+use std::time::Duration;
+
+/// Of each of the two providers.
+pub(super) const MEMBER: &str =
+    r#"timeout = { connect = "2s", first_chunk = "10s", idle = "10s", total = "12s" }"#;
+
+/// Of the fallback over them.
+pub(super) const FALLBACK: &str = "";
+
+/// How long a breaker stays open at most.
+pub(super) const OPEN: Duration = Duration::from_secs(10);
+
+/// The whole configuration, for the report.
+pub(super) fn shown() -> String {
+    let provider = |name: &str, kind: &str, models: &str| {
+        format!("[providers.{name}]\ntype = \"{kind}\"\nmodels = {{ \"*\" = \"{models}\" }}\n{MEMBER}\n\n")
+    };
+    provider("first", "openai", "fault")
+        + &provider("second", "anthropic", super::house::SECOND_MODEL)
+        + &format!("[providers.chat]\ntype = \"fallback\"\nmembers = [\"first\", \"second\"]\n{FALLBACK}")
+}
