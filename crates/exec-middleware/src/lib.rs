@@ -51,8 +51,10 @@ pub use self::catch_panic::CatchPanic;
 pub use self::limit::{
     AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, Hint, LimitStats,
 };
-pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
-pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
+pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};
+pub use self::retry::{
+    Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryBudgetStats, RetryConfig,
+};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
 pub use self::validate::{Issues, Rule, Severity, Validate, ValidateConfig};

@@ -10,4 +10,4 @@ mod rate;
 pub use self::adaptive::{AdaptiveConfig, AdaptiveLimit, Hint};
 pub use self::bulkhead::LimitStats;
 pub use self::concurrency::{ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit};
-pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
+pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};

@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use self::backoff::{Backoff, BackoffConfig, Jitter};
-pub use self::budget::{RetryBudget, RetryBudgetConfig};
+pub use self::budget::{RetryBudget, RetryBudgetConfig, RetryBudgetStats};
 use self::repeat::Repeat;
 use crate::random;
 
@@ -55,6 +55,24 @@ impl Default for RetryConfig {
             total: None,
             budget: RetryBudgetConfig::default(),
         }
+    }
+}
+
+impl RetryConfig {
+    /// Everything that is wrong with the settings; nothing when a retry can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if !(1..=MOST_ATTEMPTS).contains(&self.attempts) {
+            let text = format!("must be between 1, the first one, and {MOST_ATTEMPTS}");
+            errors.push(FieldError::new("attempts", "out_of_range", text));
+        }
+        if self.total.is_some_and(|total| total.is_zero()) {
+            errors.push(FieldError::new("total", "out_of_range", "must be longer than 0s"));
+        }
+        errors.extend(under("backoff", self.backoff.problems()));
+        errors.extend(under("budget", self.budget.problems()));
+        errors
     }
 }
 
@@ -104,28 +122,19 @@ impl Retry {
     /// # Errors
     /// Everything that is wrong with the settings, at once.
     pub fn new(config: RetryConfig) -> Result<Self, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        if !(1..=MOST_ATTEMPTS).contains(&config.attempts) {
-            let text = format!("must be between 1, the first one, and {MOST_ATTEMPTS}");
-            errors.push(FieldError::new("attempts", "out_of_range", text));
+        let errors = config.problems();
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        if config.total.is_some_and(|total| total.is_zero()) {
-            errors.push(FieldError::new("total", "out_of_range", "must be longer than 0s"));
-        }
-        let backoff = under("backoff", Backoff::new(config.backoff), &mut errors);
-        let budget = under("budget", RetryBudget::new(config.budget), &mut errors);
-        match (backoff, budget) {
-            (Some(backoff), Some(budget)) if errors.is_empty() => Ok(Self {
-                attempts: config.attempts,
-                backoff,
-                max_retry_after: config.max_retry_after,
-                total: config.total,
-                budget,
-                repeat: Repeat::default(),
-                random: AtomicU64::new(RandomState::new().hash_one(0)),
-            }),
-            _ => Err(errors),
-        }
+        Ok(Self {
+            attempts: config.attempts,
+            backoff: Backoff::new(config.backoff)?,
+            max_retry_after: config.max_retry_after,
+            total: config.total,
+            budget: RetryBudget::new(config.budget)?,
+            repeat: Repeat::default(),
+            random: AtomicU64::new(RandomState::new().hash_one(0)),
+        })
     }
 
     /// The same with jitter that is a function of `seed`, so that a run can be repeated.
@@ -275,13 +284,9 @@ fn out_of_time(error: &Error, context: &Context) -> bool {
     error.kind() == ErrorKind::DeadlineExceeded && context.remaining().is_some_and(|left| left.is_zero())
 }
 
-/// `made`, or its errors with the path they have under `name`.
-fn under<T>(name: &str, made: Result<T, Vec<FieldError>>, errors: &mut Vec<FieldError>) -> Option<T> {
-    made.map_err(|found| {
-        let found = found.into_iter();
-        errors.extend(found.map(|e| FieldError { path: format!("{name}.{}", e.path), ..e }));
-    })
-    .ok()
+/// `found` with the paths they have under `name`.
+fn under(name: &str, found: Vec<FieldError>) -> impl Iterator<Item = FieldError> {
+    found.into_iter().map(move |e| FieldError { path: format!("{name}.{}", e.path), ..e })
 }
 
 /// What one call has been through.

@@ -16,6 +16,9 @@ pub(super) async fn run(config: Config) -> ExitCode {
     {
         return unusable(&message);
     }
+    for warning in config.warnings() {
+        tracing::warn!(path = warning.path, "{}", warning.message);
+    }
     let server = match Server::bind(&config).await {
         Ok(server) => server,
         Err(StartError::Config(error)) => return super::refused(&error),

@@ -14,7 +14,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::pipeline::check_limits;
 use super::read::Reader;
 
 /// One provider.
@@ -201,10 +200,8 @@ pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut R
                 check_key(config.api_key.as_ref(), &path, reader);
             }
             ProviderConfig::Simulator(config, limits) => {
-                check_limits(limits, &format!("{path}.timeout"), reader);
-                for field in config.validate().err().unwrap_or_default() {
-                    reader.problem(format!("{path}.{}", field.path), field.message);
-                }
+                reader.fields(&format!("{path}.timeout"), limits.problems());
+                reader.fields(&path, config.validate().err().unwrap_or_default());
             }
             ProviderConfig::Fallback(config) => check_members(name, config, providers, reader),
         }
@@ -218,7 +215,7 @@ fn check_remote(
     path: &str,
     reader: &mut Reader,
 ) {
-    check_limits(limits, &format!("{path}.timeout"), reader);
+    reader.fields(&format!("{path}.timeout"), limits.problems());
     if let Some(problem) = models.problem() {
         reader.problem(format!("{path}.models"), problem);
     }
