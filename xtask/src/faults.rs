@@ -5,6 +5,7 @@ mod entries;
 mod house;
 mod outage;
 mod report;
+mod rules;
 mod run;
 mod scenario;
 mod settings;

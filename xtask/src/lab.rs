@@ -13,4 +13,4 @@ pub(crate) use dialect::Dialect;
 pub(crate) use events::events;
 pub(crate) use gateway::{Gateway, Lab};
 pub(crate) use limits::raise_open_files;
-pub(crate) use told::{Failure, Told};
+pub(crate) use told::Told;

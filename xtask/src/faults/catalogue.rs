@@ -37,14 +37,14 @@ fn before_the_answer() -> Vec<Scenario> {
         answered(
             "S01",
             "429 once, with `retry-after: 2`",
-            "status=429,retry-after=2,times=1",
+            "status=429,unlimited,retry-after=2,times=1",
             20,
             vec![FirstRather(2..=2), Gap(seconds(2))],
         ),
         answered(
             "S02",
             "429 always, without `retry-after`",
-            "status=429",
+            "status=429,unlimited",
             40,
             vec![First(1..=6), AtMostWithin(4, seconds(3)), Second(1..=1)],
         ),

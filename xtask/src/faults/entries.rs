@@ -1,6 +1,7 @@
 //! What the report lists: every scenario and every rule, in order.
 
-use super::house::Route;
+use super::house::{Route, Wire};
+use super::rules::Rule;
 use super::{catalogue, outage};
 
 /// A table of the report.
@@ -18,7 +19,7 @@ impl Part {
     pub(super) fn columns(self) -> &'static [&'static str] {
         const ROUTES: [&str; 4] =
             [Route::ALL[0].name(), Route::ALL[1].name(), Route::ALL[2].name(), Route::ALL[3].name()];
-        const WIRES: [&str; 2] = ["openai", "anthropic"];
+        const WIRES: [&str; 2] = [Wire::BOTH[0].name(), Wire::BOTH[1].name()];
         match self {
             Self::Suite => &ROUTES,
             Self::Rules => &WIRES,
@@ -70,10 +71,7 @@ pub(super) fn entries() -> Vec<Entry> {
     let flapping = outage::FLAPPING;
     suite.push(Entry { id: flapping.id, title: flapping.title, part: Part::Suite });
     suite.sort_by_key(|entry| entry.id);
-    let rules = RULE_TITLES.iter().map(|(id, title)| Entry { id, title, part: Part::Rules });
-    suite.extend(rules);
+    suite.push(Entry { id: outage::FIFTEEN.id, title: outage::FIFTEEN.title, part: Part::Rules });
+    suite.extend(Rule::ALL.map(|rule| Entry { id: rule.row().0, title: rule.row().1, part: Part::Rules }));
     suite
 }
-
-/// What each rule is about.
-pub(super) const RULE_TITLES: &[(&str, &str)] = &[(outage::FIFTEEN.id, outage::FIFTEEN.title)];

@@ -22,27 +22,19 @@ pub(super) enum Wire {
 impl Wire {
     pub(super) const BOTH: [Self; 2] = [Self::OpenAi, Self::Anthropic];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
         }
     }
 
-    /// A provider `name` whose every call asks `model` of an upstream; `more` are further lines of its table.
-    pub(super) fn provider(
-        self,
-        name: &str,
-        upstream: &Upstream,
-        key: &str,
-        model: &str,
-        more: &str,
-    ) -> String {
+    /// A provider `name` whose every call asks `model` of an upstream at `url`; `more` are further lines of its table.
+    pub(super) fn provider(self, name: &str, url: &str, key: &str, model: &str, more: &str) -> String {
         let (kind, path) = (self.name(), if self == Self::OpenAi { "/v1" } else { "" });
         format!(
-            "\n[providers.{name}]\ntype = \"{kind}\"\nbase_url = \"{}{path}\"\napi_key = \"{key}\"\n\
-             models = {{ \"*\" = \"{model}\" }}\n{more}\n",
-            upstream.url()
+            "\n[providers.{name}]\ntype = \"{kind}\"\nbase_url = \"{url}{path}\"\napi_key = \"{key}\"\n\
+             models = {{ \"*\" = \"{model}\" }}\n{more}\n"
         )
     }
 }
@@ -95,8 +87,8 @@ impl House {
     pub(super) async fn open(lab: &Lab, plan: &Plan<'_>, words: &[&str]) -> Result<Self> {
         let (first, second) = (Upstream::start().await?, Upstream::start().await?);
         let Route(one, two) = plan.route;
-        let config = one.provider("first", &first, KEYS[0], plan.models[0], plan.member)
-            + &two.provider("second", &second, KEYS[1], plan.models[1], plan.member)
+        let config = one.provider("first", &first.url(), KEYS[0], plan.models[0], plan.member)
+            + &two.provider("second", &second.url(), KEYS[1], plan.models[1], plan.member)
             + &format!(
                 "\n[providers.chat]\ntype = \"fallback\"\nmembers = [\"first\", \"second\"]\n{}\n\
                  \n[server]\ndefault_provider = \"chat\"\n{}\n",

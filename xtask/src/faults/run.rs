@@ -1,6 +1,7 @@
 //! Runs everything: what only waits at the same time, what measures short times one after the other.
 
-use super::house::Route;
+use super::house::{Route, Wire};
+use super::rules::Rule;
 use super::scenario::Form;
 use super::verdict::{Checks, Finding};
 use super::{catalogue, outage};
@@ -24,7 +25,12 @@ pub(super) async fn all(lab: Lab, only: &[String]) -> Result<Vec<Finding>> {
     // The longest first.
     let mut runs = outages(&lab, &wanted);
     runs.extend(suite(&lab, &wanted));
+    runs.extend(rules(&lab, &wanted, false));
     let mut findings = at_once(runs).await?;
+    // What measures short times has the machine for itself.
+    for run in rules(&lab, &wanted, true) {
+        findings.push(run.await);
+    }
     findings.sort_by(|a, b| (a.id, a.column).cmp(&(b.id, b.column)));
     Ok(findings)
 }
@@ -32,7 +38,8 @@ pub(super) async fn all(lab: Lab, only: &[String]) -> Result<Vec<Finding>> {
 fn outages(lab: &Arc<Lab>, wanted: &impl Fn(&str) -> bool) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for outage in [outage::FLAPPING, outage::FIFTEEN] {
-        for route in Route::ALL.into_iter().filter(|_| wanted(outage.id)) {
+        let routes = if outage.id == outage::FLAPPING.id { &Route::ALL[..] } else { &Route::ALL[..2] };
+        for route in routes.iter().copied().filter(|_| wanted(outage.id)) {
             for dialect in Dialect::ALL {
                 let lab = Arc::clone(lab);
                 runs.push(Box::pin(async move {
@@ -54,6 +61,21 @@ fn suite(lab: &Arc<Lab>, wanted: &impl Fn(&str) -> bool) -> Vec<Run> {
             Box::pin(async move { settled(id, column, form.run(&lab).await) })
         })
         .collect()
+}
+
+fn rules(lab: &Arc<Lab>, wanted: &impl Fn(&str) -> bool, exact: bool) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for rule in Rule::ALL.into_iter().filter(|rule| rule.is_exact() == exact && wanted(rule.row().0)) {
+        for wire in Wire::BOTH {
+            let lab = Arc::clone(lab);
+            runs.push(Box::pin(async move {
+                let (id, column) = (rule.row().0, wire.name());
+                let checks = rule.run(&lab, wire).await;
+                settled(id, column, checks.map(|checks| checks.finding(id, column)))
+            }));
+        }
+    }
+    runs
 }
 
 /// A run that could not be made is one that failed.

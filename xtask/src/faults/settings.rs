@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 /// Of each of the two providers.
-pub(super) const MEMBER: &str =
-    r#"timeout = { connect = "2s", first_chunk = "10s", idle = "10s", total = "12s" }"#;
+pub(super) const MEMBER: &str = r#"guard = ["retry", "breaker", "timeout"]
+retry = { attempts = 3 }
+breaker = { failures = 5, open = "10s", open_max = "15s" }
+timeout = { connect = "2s", first_chunk = "10s", idle = "10s", total = "12s" }"#;
 
 /// Of the fallback over them.
 pub(super) const FALLBACK: &str = "";
