@@ -62,7 +62,7 @@ impl Building<'_> {
         let made = match self.config.providers.get(name)? {
             ProviderConfig::OpenAi(config) => openai(name, config),
             ProviderConfig::Anthropic(config) => anthropic(name, config),
-            ProviderConfig::Simulator(config, _) => Simulator::new(name, (**config).clone())
+            ProviderConfig::Simulator(config) => Simulator::new(name, (**config).clone())
                 .map(|simulator| Arc::new(simulator) as Arc<dyn Provider>)
                 .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect()),
             ProviderConfig::Fallback(config) => {

@@ -214,7 +214,9 @@ mod tests {
     async fn a_floor_a_share_and_no_more_until_time_has_passed() {
         let budget = budget(3, 0.1);
         (0..100).for_each(|_| budget.deposit());
+        assert_eq!((budget.stats().requests, budget.stats().left), (100, 13));
         assert_eq!(granted(&budget, 50), 13);
+        assert_eq!((budget.stats().retries, budget.stats().left), (13, 0));
         tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!(granted(&budget, 50), 0);
         tokio::time::advance(Duration::from_secs(2)).await;

@@ -48,6 +48,8 @@ pub(super) const KNOWN: [&str; 9] = [
     "timeout",
 ];
 
+pub(super) const NO_LIMIT: &str = "has no limit: set connect, first_chunk, idle or total";
+
 /// Those without settings.
 pub(super) const PLAIN: [&str; 2] = ["trace", "catch_panic"];
 
@@ -142,7 +144,7 @@ fn breaker(mut value: Value, path: &str, reader: &mut Reader) -> BreakerConfig {
 fn timeout(value: Value, path: &str, reader: &mut Reader) -> TimeoutConfig {
     let limits: TimeoutConfig = checked(value, path, reader, TimeoutConfig::problems);
     if limits == TimeoutConfig::default() {
-        reader.problem(path, "has no limit: set connect, first_chunk, idle or total");
+        reader.problem(path, NO_LIMIT);
     }
     limits
 }

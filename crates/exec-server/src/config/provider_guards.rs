@@ -8,7 +8,7 @@ use exec_middleware::{AdaptiveConfig, ConcurrencyConfig, Limit, Mode, Per, RateL
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::guards::Guard;
+use super::guards::{Guard, NO_LIMIT};
 use super::providers::with_defaults;
 use super::read::Reader;
 
@@ -63,8 +63,8 @@ fn unused(table: &mut Map<String, Value>, kind: &str, path: &str, reader: &mut R
     }
 }
 
-/// The limits of each try. Those of a provider that does the calls itself stay in its table, which is read later with
-/// everything that is wrong with them.
+/// The limits of each try. Those of a provider that is reached over HTTP stay in its table, because its transport reads them
+/// too, and says everything that is wrong with them.
 fn timeout(
     table: &mut Map<String, Value>,
     kind: &str,
@@ -72,19 +72,21 @@ fn timeout(
     listed: bool,
     reader: &mut Reader,
 ) -> TimeoutConfig {
-    if kind == "fallback" {
-        let guard = if listed { Guard::read("timeout", table, path, reader) } else { None };
-        return if let Some(Guard::Timeout(limits)) = guard { limits } else { TimeoutConfig::default() };
-    }
-    let settings = table.get("timeout").cloned().unwrap_or_else(|| Map::new().into());
-    let limits: TimeoutConfig = Reader::default().value(settings, path);
+    let at = format!("{path}.timeout");
     if matches!(kind, "openai" | "anthropic") {
-        return with_defaults(limits);
+        let limits = table.get("timeout").cloned().unwrap_or_else(empty);
+        return with_defaults(Reader::default().value(limits, &at));
     }
+    let limits: TimeoutConfig = reader.value(table.remove("timeout").unwrap_or_else(empty), &at);
+    reader.fields(&at, limits.problems());
     if listed && limits == TimeoutConfig::default() {
-        reader.problem(format!("{path}.timeout"), "has no limit: set connect, first_chunk, idle or total");
+        reader.problem(at, NO_LIMIT);
     }
     limits
+}
+
+fn empty() -> Value {
+    Map::new().into()
 }
 
 /// `limit = { … }`: how much at once, and how much in a time.
@@ -117,7 +119,7 @@ struct LimitSettings {
 
 /// The guards that `limit` stands for. How much at once comes first: who finds no place has used nothing of a window.
 fn limit(settings: Option<Value>, path: &str, reader: &mut Reader) -> Vec<Guard> {
-    let settings: LimitSettings = reader.value(settings.unwrap_or_else(|| Map::new().into()), path);
+    let settings: LimitSettings = reader.value(settings.unwrap_or_else(empty), path);
     reader.fields(path, settings.contradictions());
     let mut guards = Vec::new();
     if let Some(config) = settings.concurrency() {

@@ -24,7 +24,7 @@ pub enum ProviderConfig {
     /// Anything that speaks the Anthropic format.
     Anthropic(AnthropicConfig),
     /// The one that is always there.
-    Simulator(Box<SimulatorConfig>, TimeoutConfig),
+    Simulator(Box<SimulatorConfig>),
     /// Others, in order.
     Fallback(FallbackConfig),
 }
@@ -169,11 +169,7 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
         "openai" => ProviderConfig::OpenAi(rest(table, path, reader)),
         "anthropic" => ProviderConfig::Anthropic(rest(table, path, reader)),
         "fallback" => ProviderConfig::Fallback(rest(table, path, reader)),
-        "simulator" => {
-            let limits = table.remove("timeout").unwrap_or_else(|| Value::Object(Map::new()));
-            let limits = reader.value(limits, &format!("{path}.timeout"));
-            ProviderConfig::Simulator(Box::new(rest(table, path, reader)), limits)
-        }
+        "simulator" => ProviderConfig::Simulator(Box::new(rest(table, path, reader))),
         unknown => {
             reader
                 .problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
@@ -199,8 +195,7 @@ pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut R
                 check_remote(&config.transport(), &config.models, &config.timeout, &path, reader);
                 check_key(config.api_key.as_ref(), &path, reader);
             }
-            ProviderConfig::Simulator(config, limits) => {
-                reader.fields(&format!("{path}.timeout"), limits.problems());
+            ProviderConfig::Simulator(config) => {
                 reader.fields(&path, config.validate().err().unwrap_or_default());
             }
             ProviderConfig::Fallback(config) => check_members(name, config, providers, reader),

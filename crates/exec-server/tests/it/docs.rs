@@ -55,11 +55,19 @@ fn every_block_of_configuration_can_be_used() {
 }
 
 /// Every table of the configuration, and one way to reach it: what leads there, with `HERE` for the table itself.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 17] = [
     ("server", "server"),
     ("limits", "limits"),
     ("pipeline", "pipeline"),
+    ("retry_budget", "pipeline.retry_budget"),
+    ("middleware.validate", "middleware.validate"),
+    ("middleware.rate_limit", "middleware.rate_limit"),
+    ("middleware.retry", "middleware.retry"),
+    ("middleware.breaker", "middleware.breaker"),
+    ("middleware.concurrency_limit", "middleware.concurrency_limit"),
+    ("middleware.adaptive_limit", "middleware.adaptive_limit"),
     ("middleware.timeout", "middleware.timeout"),
+    ("limit", "providers.p.limit"),
     ("openai", "providers.p"),
     ("anthropic", "providers.p"),
     ("fallback", "providers.p"),
@@ -67,9 +75,22 @@ const TABLES: [(&str, &str); 9] = [
     ("transport", "providers.p.transport"),
 ];
 
+/// Everything that can be listed.
+pub(crate) const MIDDLEWARE: [&str; 9] = [
+    "trace",
+    "catch_panic",
+    "validate",
+    "rate_limit",
+    "retry",
+    "breaker",
+    "concurrency_limit",
+    "adaptive_limit",
+    "timeout",
+];
+
 /// The names that the code knows in the table at `path`: those it lists when it meets one it does not know.
-fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
-    let mut tree = json!({"pipeline": {"middleware": ["timeout"]}});
+pub(crate) fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
+    let mut tree = json!({"pipeline": {"middleware": MIDDLEWARE}});
     let mut place = &mut tree;
     for step in path.split('.') {
         place = place.as_object_mut().unwrap().entry(step).or_insert(Value::Object(Map::new()));
@@ -78,8 +99,9 @@ fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
         place[name] = value.clone();
     }
     if path.starts_with("providers.p") {
-        let kind = if kind == "transport" { "openai" } else { kind };
+        let kind = if ["transport", "limit"].contains(&kind) { "openai" } else { kind };
         tree["providers"]["p"]["type"] = kind.into();
+        tree["providers"]["p"]["guard"] = json!(["limit"]);
     }
     let found = problems(tree, &Environment::default());
     let (_, message) = found
@@ -122,8 +144,15 @@ fn every_setting_is_described_and_nothing_else() {
             names.insert("timeout".to_owned());
         }
         if kind == "pipeline" {
-            assert_eq!(names, BTreeSet::from(["middleware".to_owned()]));
+            assert_eq!(names, BTreeSet::from(["middleware".to_owned(), "retry_budget".to_owned()]));
             continue;
+        }
+        // These have no effect here and are refused; a preset is read before the breaker's own settings.
+        match kind {
+            "middleware.validate" => assert!(names.remove("output")),
+            "middleware.retry" => assert!(names.remove("budget")),
+            "middleware.breaker" => assert!(names.insert("preset".to_owned())),
+            _ => {}
         }
         assert_described(kind, &names, &format!("`{}`", heading(kind)));
     }
@@ -131,10 +160,22 @@ fn every_setting_is_described_and_nothing_else() {
 
 fn heading(kind: &str) -> String {
     match kind {
-        "server" | "limits" | "middleware.timeout" => format!("[{kind}]"),
-        "transport" => kind.to_owned(),
+        "server" | "limits" => format!("[{kind}]"),
+        "transport" | "limit" | "retry_budget" => kind.to_owned(),
+        guard if guard.starts_with("middleware.") => format!("[{guard}]"),
         provider => format!("type = \"{provider}\""),
     }
+}
+
+#[test]
+fn the_tables_inside_guards_are_described() {
+    let unknown = json!({"no such setting": 1});
+    let limits = known("rate_limit", "middleware.rate_limit", &json!({"limits": [unknown]}));
+    assert_described("limits", &limits, "`limits`");
+    let backoff = known("retry", "middleware.retry", &json!({"backoff": unknown}));
+    assert_described("backoff", &backoff, "`backoff`");
+    let guards = ["guard", "retry", "breaker", "limit", "timeout"].map(str::to_owned);
+    assert_described("guard", &BTreeSet::from(guards), "`guard`");
 }
 
 #[test]
@@ -319,4 +360,26 @@ fn the_defaults_are_what_the_document_says() {
     ] {
         assert_eq!(with(tree.clone()), without, "{tree}");
     }
+    for name in ["rate_limit", "retry", "breaker", "concurrency_limit", "adaptive_limit"] {
+        let listed =
+            |settings: Value| with(json!({"pipeline": {"middleware": [name]}, "middleware": settings}));
+        let said = defaults(&format!("`[middleware.{name}]`"));
+        assert_eq!(listed(json!({name: said})), listed(json!({})), "{name}");
+    }
+    let retry =
+        |settings: Value| with(json!({"pipeline": {"middleware": ["retry"]}, "middleware": settings}));
+    assert_eq!(retry(json!({"retry": {"backoff": defaults("`backoff`")}})), retry(json!({})));
+    let limits = |settings: Value| {
+        let settings = json!({"rate_limit": {"limits": [settings]}});
+        with(json!({"pipeline": {"middleware": ["rate_limit"]}, "middleware": settings}))
+    };
+    let mut said = defaults("`limits`");
+    said.insert("requests".to_owned(), 1.into());
+    assert_eq!(limits(said.into()), limits(json!({"requests": 1})));
+    let budget = |pipeline: Value| {
+        let tree = json!({"pipeline": pipeline, "providers": {"p": {"type": "simulator"}}});
+        Config::from_tree(tree, &Environment::default()).unwrap().pipeline.retry_budget
+    };
+    let said = json!({"middleware": ["retry"], "retry_budget": defaults("`retry_budget`")});
+    assert_eq!(budget(said), budget(json!({"middleware": ["retry"]})));
 }
