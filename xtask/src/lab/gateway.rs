@@ -97,6 +97,11 @@ impl Gateway {
         Ok(number.parse()?)
     }
 
+    /// How many files it has open, connections included, as Linux tells it.
+    pub(crate) fn files(&self) -> Result<u64> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.id()))?.count() as u64)
+    }
+
     /// The body of a page, which must be there.
     pub(crate) async fn page(&self, path: &str, limit: Duration) -> Result<String> {
         let heard = self.client().send(&Call::get(path), limit).await;
