@@ -56,6 +56,8 @@ fn write_options(hasher: &mut Hasher, options: &Options) {
         provider,
         cache: _,
         idempotency_key: _,
+        no_fallback: _,
+        restartable: _,
         headers,
         metadata: _,
     } = options;

@@ -49,7 +49,7 @@ mod validate;
 pub use self::breaker::{BreakerConfig, Breakers, CircuitBreaker};
 pub use self::catch_panic::CatchPanic;
 pub use self::limit::{
-    AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, Hint, LimitStats,
+    AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, LimitStats,
 };
 pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};
 pub use self::retry::{

@@ -68,9 +68,9 @@ impl Building<'_> {
             ProviderConfig::Fallback(config) => {
                 watch.members = config.members.iter().map(|member| member.as_str().into()).collect();
                 let members = config.members.iter().filter_map(|member| self.provider(member)).collect();
-                Fallback::new(name, members)
+                Fallback::new(name, members, config.rules.clone())
                     .map(|fallback| Arc::new(fallback) as Arc<dyn Provider>)
-                    .map_err(|error| vec![Problem::new("members", error.message())])
+                    .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect())
             }
         };
         let guards = self.config.guards.get(name).map_or(&[][..], Vec::as_slice);
@@ -93,8 +93,9 @@ impl Building<'_> {
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;
 
 fn openai(name: &str, config: &OpenAiConfig) -> Made {
-    let mut format =
-        OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
+    let mut format = OpenAi::new(config.api_key.clone())
+        .with_max_completion_tokens(config.max_completion_tokens)
+        .with_prefill(config.prefill);
     if let Some(organization) = &config.organization {
         format = format.with_organization(organization);
     }
@@ -113,6 +114,9 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     let mut format = Anthropic::new();
     if let Some(key) = &config.api_key {
         format = format.with_key(key.clone());
+    }
+    if let Some(prefill) = config.prefill {
+        format = format.with_prefill(prefill);
     }
     if let Some(max_tokens) = config.max_tokens {
         format = format.with_default_max_tokens(max_tokens);

@@ -9,7 +9,7 @@ breaker = { failures = 5, open = "10s", open_max = "15s" }
 timeout = { connect = "2s", first_chunk = "10s", idle = "10s", total = "12s" }"#;
 
 /// Of the fallback over them.
-pub(super) const FALLBACK: &str = "";
+pub(super) const FALLBACK: &str = r#"mid_stream = "continue""#;
 
 /// How long a breaker stays open at most.
 pub(super) const OPEN: Duration = Duration::from_secs(10);

@@ -32,6 +32,7 @@ pub struct OpenAi {
     organization: Option<String>,
     project: Option<String>,
     newer_limit: bool,
+    prefill: bool,
 }
 
 impl OpenAi {
@@ -56,6 +57,13 @@ impl OpenAi {
     /// compatible servers do not know. Requests received in this format are sent on as they are either way.
     pub fn with_max_completion_tokens(mut self, newer: bool) -> Self {
         self.newer_limit = newer;
+        self
+    }
+
+    /// Whether it goes on from a turn of the assistant at the end of a conversation. OpenAI's own models begin a new turn
+    /// there; some compatible servers go on.
+    pub fn with_prefill(mut self, prefill: bool) -> Self {
+        self.prefill = prefill;
         self
     }
 
@@ -85,7 +93,7 @@ impl Format for OpenAi {
 
     fn capabilities(&self) -> Capabilities {
         let operations = [Operation::CHAT, Operation::EMBED, Operation::MODELS];
-        Capabilities { streaming: true, ..Capabilities::of(operations) }
+        Capabilities { streaming: true, prefill: self.prefill, ..Capabilities::of(operations) }
     }
 
     fn encode(&self, request: &Request, model: &str) -> Result<Encoded> {
