@@ -1,6 +1,7 @@
 //! `[providers.NAME]`: where calls run, and what chooses among them. They share one table because they are the same thing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct OpenAiConfig {
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<String>,
+    /// How many tokens of a prompt its models can read.
+    pub context_window: Option<NonZeroU64>,
     /// The limits of each try.
     pub timeout: TimeoutConfig,
     /// The limits of the connections.
@@ -77,6 +80,8 @@ pub struct AnthropicConfig {
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<String>,
+    /// How many tokens of a prompt its models can read.
+    pub context_window: Option<NonZeroU64>,
     /// The limits of each try.
     pub timeout: TimeoutConfig,
     /// The limits of the connections.
