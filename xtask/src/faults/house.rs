@@ -1,5 +1,6 @@
 //! A gateway for one scenario: two upstreams, the built server in front of them, and what each of them saw.
 
+use super::settings::WINDOWS;
 use crate::lab::{Call, Dialect, Gateway, Heard, Lab, Told};
 use crate::shell::Result;
 use std::time::Duration;
@@ -87,8 +88,9 @@ impl House {
     pub(super) async fn open(lab: &Lab, plan: &Plan<'_>, words: &[&str]) -> Result<Self> {
         let (first, second) = (Upstream::start().await?, Upstream::start().await?);
         let Route(one, two) = plan.route;
-        let config = one.provider("first", &first.url(), KEYS[0], plan.models[0], plan.member)
-            + &two.provider("second", &second.url(), KEYS[1], plan.models[1], plan.member)
+        let member = WINDOWS.map(|window| format!("{window}\n{}", plan.member));
+        let config = one.provider("first", &first.url(), KEYS[0], plan.models[0], &member[0])
+            + &two.provider("second", &second.url(), KEYS[1], plan.models[1], &member[1])
             + &format!(
                 "\n[providers.chat]\ntype = \"fallback\"\nmembers = [\"first\", \"second\"]\n{}\n\
                  \n[server]\ndefault_provider = \"chat\"\n{}\n",

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// What the first and the second provider can read: what is too long for one may not be for the other.
+pub(super) const WINDOWS: [&str; 2] = ["context_window = 128000", "context_window = 200000"];
+
 /// Of each of the two providers.
 pub(super) const MEMBER: &str = r#"guard = ["retry", "breaker", "timeout"]
 retry = { attempts = 3 }
@@ -16,10 +19,12 @@ pub(super) const OPEN: Duration = Duration::from_secs(10);
 
 /// The whole configuration, for the report.
 pub(super) fn shown() -> String {
-    let provider = |name: &str, kind: &str, models: &str| {
-        format!("[providers.{name}]\ntype = \"{kind}\"\nmodels = {{ \"*\" = \"{models}\" }}\n{MEMBER}\n\n")
+    let provider = |name: &str, kind: &str, models: &str, window: &str| {
+        format!(
+            "[providers.{name}]\ntype = \"{kind}\"\nmodels = {{ \"*\" = \"{models}\" }}\n{window}\n{MEMBER}\n\n"
+        )
     };
-    provider("first", "openai", "fault")
-        + &provider("second", "anthropic", super::house::SECOND_MODEL)
+    provider("first", "openai", "fault", WINDOWS[0])
+        + &provider("second", "anthropic", super::house::SECOND_MODEL, WINDOWS[1])
         + &format!("[providers.chat]\ntype = \"fallback\"\nmembers = [\"first\", \"second\"]\n{FALLBACK}")
 }

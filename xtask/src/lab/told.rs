@@ -179,6 +179,8 @@ impl Told {
                 self.complete = value["success"] == true;
                 self.about(&value["data"]);
             }
+            // Somebody else says it all again: what came before is void.
+            "restart" => self.text.clear(),
             _ => self.text += &string(&value["content"]),
         }
     }
@@ -278,6 +280,9 @@ mod tests {
         let native = "event: chunk\ndata: {\"content\":\"hi\"}\n\nevent: done\ndata: {\"success\":true,\"data\":{\"model\":\"m\"}}\n\n";
         let native = told(Dialect::Native, 200, true, native);
         assert!(native.complete && native.text == "hi", "{native:?}");
+        let again = "event: chunk\ndata: {\"content\":\"hi\"}\n\nevent: restart\ndata: {}\n\n\
+            event: chunk\ndata: {\"content\":\"ho\"}\n\nevent: done\ndata: {\"success\":true}\n\n";
+        assert_eq!(told(Dialect::Native, 200, true, again).text, "ho");
         let refused = "{\"success\":false,\"error\":\"no\",\"code\":\"context_length\"}";
         assert_eq!(told(Dialect::Native, 400, false, refused).failure.unwrap().code, "context_length");
         assert!(!told(Dialect::Native, 400, false, "{}").is_clean_failure());

@@ -24,26 +24,33 @@ impl Policy {
             Self::Continue => "continue",
         }
     }
+
+    /// What its members must say of themselves.
+    fn member(self) -> &'static str {
+        if self == Self::Continue { "prefill = true" } else { "" }
+    }
 }
 
 /// Cuts a stream after every number of tokens, for every caller's format.
 pub(super) async fn sweep(lab: &Lab, wire: Wire, policy: Policy) -> Result<Checks> {
     let mut checks = Checks::new();
     let fallback = format!("mid_stream = \"{}\"", policy.word());
-    let house = house(lab, wire, "", &fallback, "").await?;
+    let house = house(lab, wire, policy.member(), &fallback, "").await?;
     for how in ["cut", "cut-clean"] {
         for dialect in Dialect::ALL {
             for k in 0..=DEFAULT_TOKENS {
                 let (heard, told) = house.ask_for(dialect, &format!("fault:{how}={k}"), true, LIMIT).await;
                 let what = format!("{} {how}={k}", dialect.name());
                 judge(&mut checks, policy, k, &heard, &told, &what);
+                judge_asked(&mut checks, policy, k, &house, &what);
             }
         }
     }
     checks.must(house.is_quiet().await, || "an upstream is still answering".to_owned());
     checks.saw(match policy {
         Policy::Fail => "the words before the cut, then an error; before the first word, the second's answer",
-        Policy::Restart | Policy::Continue => "every word once, whatever the cut",
+        Policy::Restart => "every word once, said again by the second",
+        Policy::Continue => "every word once, gone on with by the second from what was said",
     });
     Ok(checks)
 }
@@ -61,6 +68,16 @@ fn judge(checks: &mut Checks, policy: Policy, k: u64, heard: &Heard, told: &Told
     checks.note(Verdict::Safe, told.complete, || {
         format!("{what}: no answer, {} {:?}", heard.status, told.failure)
     });
+}
+
+/// The second is asked to go on exactly where that is the policy and there is something to go on from.
+fn judge_asked(checks: &mut Checks, policy: Policy, k: u64, house: &House, what: &str) {
+    if k == 0 || policy == Policy::Fail {
+        return;
+    }
+    let asked = house.second.last().pop().map(|seen| seen.body).unwrap_or_default();
+    let goes_on = asked.contains("\"assistant\"");
+    checks.must(goes_on == (policy == Policy::Continue), || format!("{what}: the second was asked {asked}"));
 }
 
 /// Cuts an answer of three tokens after every byte of it.
