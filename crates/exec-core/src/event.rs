@@ -45,6 +45,15 @@ pub enum Event {
         /// After waiting this long.
         wait: Duration,
     },
+    /// The call was sent once more while the attempts before it still run: the first with content wins.
+    Hedged {
+        /// The how-manieth attempt of the call, from 2.
+        attempt: u32,
+        /// How one of them failed; `None` when they are only slow.
+        after: Option<ErrorKind>,
+        /// Since the first of them began.
+        elapsed: Duration,
+    },
     /// Another provider is asked.
     FellBack {
         /// Who failed.
@@ -91,6 +100,7 @@ impl Event {
             Self::Dispatched { .. } => "dispatched",
             Self::FirstChunk { .. } => "first_chunk",
             Self::Retried { .. } => "retried",
+            Self::Hedged { .. } => "hedged",
             Self::FellBack { .. } => "fell_back",
             Self::CacheHit => "cache_hit",
             Self::CacheMiss => "cache_miss",

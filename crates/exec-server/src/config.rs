@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 pub use self::environment::Environment;
 pub(crate) use self::environment::OLLAMA;
 pub use self::guards::Guard;
+use self::guards::misplaced;
 pub use self::pipeline::PipelineConfig;
 pub use self::providers::{AnthropicConfig, FallbackConfig, OpenAiConfig, ProviderConfig, TransportLimits};
 pub(crate) use self::providers::{transport_problem, with_defaults};
@@ -122,6 +123,9 @@ impl Config {
         self.server.check(reader);
         self.limits.check(reader);
         self.pipeline.check(self.retries(), reader);
+        for Problem { path, message } in self.orders().flat_map(|(errors, _)| errors) {
+            reader.problem(path, message);
+        }
         providers::check(&self.providers, reader);
         match &self.server.default_provider {
             Some(name) if !self.providers.contains_key(name) => {
@@ -147,6 +151,13 @@ impl Config {
         self.pipeline.guards.iter().chain(self.guards.values().flatten())
     }
 
+    /// What is wrong with the orders of guards: mistakes, and what may be meant.
+    fn orders(&self) -> impl Iterator<Item = (Vec<Problem>, Vec<Problem>)> {
+        let of = |(name, list): (&String, &Vec<Guard>)| misplaced(list, &format!("providers.{name}.guard"));
+        std::iter::once(misplaced(&self.pipeline.guards, "pipeline.middleware"))
+            .chain(self.guards.iter().map(of))
+    }
+
     /// Whether any guard makes calls again.
     pub(crate) fn retries(&self) -> bool {
         self.all_guards().any(Guard::is_retry)
@@ -155,7 +166,7 @@ impl Config {
     /// What can be used and is probably not what was meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<_> = self.orders().flat_map(|(_, warnings)| warnings).collect();
         if self.server.tenant_header.is_none() && self.all_guards().any(Guard::counts_tenants) {
             let message = "all callers are one tenant: set server.tenant_header, or per = \"global\"";
             warnings.push(Problem::new("middleware.rate_limit", message));

@@ -189,7 +189,7 @@ mod tests {
             let provider: Arc<dyn Provider> = Script::new(name, [Answer::text(name)]);
             (Arc::from(name), provider)
         });
-        Engine::new(providers.into(), "first".into(), |pipeline| Ok::<_, Error>(pipeline)).unwrap()
+        Engine::new(providers.into(), "first".into(), Ok::<_, Error>).unwrap()
     }
 
     async fn asked(change: impl FnOnce(Request) -> Request) -> Result<String> {

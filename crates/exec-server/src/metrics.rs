@@ -3,11 +3,38 @@
 //! Written into a recorder of their own at each look, so that two servers in one process do not share figures and what is
 //! gone is not told any more. What belongs to a provider has the label `provider`; what belongs to the pipeline has none.
 
+use std::sync::OnceLock;
+
+use exec_middleware::Metrics;
 use exec_middleware::breaker::State;
 use metrics::{Label, describe_counter, describe_gauge, with_local_recorder};
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::status::{BreakerStatus, GuardsStatus, Known, LimitStatus, RateStatus, Status};
+use crate::status::{BreakerStatus, GuardsStatus, HedgeStatus, Known, LimitStatus, RateStatus, Status};
+
+/// What every call tells of itself, when this process has a recorder of ours.
+static CALLS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Lets the middleware `metrics` of every server in this process tell Prometheus of its calls. Once: a second time does
+/// nothing. False when somebody else records the metrics of this process, who has those figures then.
+pub fn install() -> bool {
+    let installed = CALLS.get_or_init(|| {
+        let builder = PrometheusBuilder::new().set_buckets(&Metrics::BUCKETS).ok()?;
+        builder.install_recorder().ok()
+    });
+    installed.is_some()
+}
+
+fn calls() -> Option<&'static PrometheusHandle> {
+    CALLS.get().and_then(Option::as_ref)
+}
+
+/// Puts what was measured into its buckets, so that it does not pile up while nobody looks.
+pub(crate) fn upkeep() {
+    if let Some(handle) = calls() {
+        handle.run_upkeep();
+    }
+}
 
 /// The type of the text.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,7 +56,11 @@ pub fn text(status: &Status) -> String {
             guards(&labels, &provider.guards);
         }
     });
-    recorder.handle().render()
+    let mut text = recorder.handle().render();
+    if let Some(handle) = calls() {
+        text.push_str(&handle.render());
+    }
+    text
 }
 
 fn server(status: &Status) {
@@ -47,6 +78,9 @@ fn server(status: &Status) {
 }
 
 fn guards(labels: &Labels, guards: &GuardsStatus) {
+    if let Some(status) = &guards.hedge {
+        hedge(labels, status);
+    }
     if let Some(status) = &guards.breaker {
         breaker(labels, status);
     }
@@ -55,6 +89,15 @@ fn guards(labels: &Labels, guards: &GuardsStatus) {
     }
     if let Some(status) = &guards.rate_limit {
         rate(labels, status);
+    }
+}
+
+fn hedge(labels: &Labels, status: &HedgeStatus) {
+    for (what, calls) in
+        [("possible", status.calls), ("sent", status.sent), ("won", status.won), ("refused", status.refused)]
+    {
+        let help = "Calls that might have been hedged, and what came of them.";
+        count("exec_hedge_calls_total", help, labels.and("what", what), calls);
     }
 }
 

@@ -3,16 +3,22 @@
 //! One picture for both who look: [`Status`] is the document of `GET /api/v2/status`, and `metrics.rs` writes the same
 //! figures for Prometheus.
 
+mod guards;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exec_middleware::breaker::{State, Stats};
+use exec_middleware::breaker::State;
 use exec_middleware::{
-    AdaptiveLimit, CircuitBreaker, ConcurrencyLimit, LimitStats, RateLimit, RateStats, RetryBudget,
-    RetryBudgetStats,
+    AdaptiveLimit, CircuitBreaker, ConcurrencyLimit, Hedge, Metrics, RateLimit, RetryBudget,
 };
 use serde::Serialize;
+
+pub use self::guards::{
+    BreakerStatus, CallsStatus, HedgeStatus, LimitStatus, ModelStatus, QuantilesStatus, RateStatus,
+    RetryBudgetStatus,
+};
 
 /// Handles of the guards around one thing that have something to tell.
 #[derive(Debug, Default)]
@@ -21,6 +27,10 @@ pub struct Watch {
     pub order: Vec<&'static str>,
     /// Who answers for it, when it asks others.
     pub members: Vec<Arc<str>>,
+    /// What counts the calls.
+    pub calls: Option<Metrics>,
+    /// Its hedge.
+    pub hedge: Option<Arc<Hedge>>,
     /// Its breaker.
     pub breaker: Option<CircuitBreaker>,
     /// How much at once.
@@ -98,6 +108,12 @@ pub enum Known {
 pub struct GuardsStatus {
     /// The names of all, outermost first.
     pub guards: Vec<&'static str>,
+    /// The calls that passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<CallsStatus>,
+    /// The hedge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeStatus>,
     /// The breaker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerStatus>,
@@ -107,70 +123,6 @@ pub struct GuardsStatus {
     /// The limit on how much in a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateStatus>,
-}
-
-/// How a breaker is. Counted since the start.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the words of `exec_middleware::breaker::Stats`")]
-pub struct BreakerStatus {
-    pub state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub open_for_ms: Option<u64>,
-    pub succeeded: u64,
-    pub failed: u64,
-    pub slow: u64,
-    pub unrecorded: u64,
-    pub outdated: u64,
-    pub rejected: u64,
-    pub opened: u64,
-    pub open_time_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_failure_ms: Option<u64>,
-    pub streak: u32,
-    pub window_calls: u32,
-    pub failure_rate: f64,
-    pub slow_rate: f64,
-    pub probes: u32,
-}
-
-/// How a limit on how much at once is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the words of `exec_middleware::LimitStats`")]
-pub struct LimitStatus {
-    pub guard: &'static str,
-    pub limit: usize,
-    pub in_flight: usize,
-    pub waiting: usize,
-    pub peak: usize,
-    pub admitted: u64,
-    pub full: u64,
-    pub late: u64,
-    pub left: u64,
-}
-
-/// How a limit on how much in a time is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the words of `exec_middleware::RateStats`")]
-pub struct RateStatus {
-    pub keys: usize,
-    pub refused: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requests_left: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tokens_left: Option<u64>,
-}
-
-/// How the budget of retries is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the words of `exec_middleware::RetryBudgetStats`")]
-pub struct RetryBudgetStatus {
-    pub requests: u64,
-    pub retries: u64,
-    pub left: u64,
 }
 
 impl Known {
@@ -237,52 +189,12 @@ impl Watch {
         let adaptive = self.adaptive.as_ref().map(|l| LimitStatus::of("adaptive_limit", l.stats()));
         GuardsStatus {
             guards: self.order.clone(),
+            calls: self.calls.as_ref().map(|calls| CallsStatus::of(&calls.snapshot())),
+            hedge: self.hedge.as_ref().map(|hedge| HedgeStatus::of(hedge.stats())),
             breaker: self.breaker.as_ref().map(|breaker| BreakerStatus::of(&breaker.stats())),
             limits: concurrency.into_iter().chain(adaptive).collect(),
             rate_limit: self.rate.as_ref().map(|limit| RateStatus::of(limit.stats())),
         }
-    }
-}
-
-impl BreakerStatus {
-    fn of(stats: &Stats) -> Self {
-        Self {
-            state: stats.state.as_str(),
-            open_for_ms: stats.open_for.map(millis),
-            succeeded: stats.succeeded,
-            failed: stats.failed,
-            slow: stats.slow,
-            unrecorded: stats.unrecorded,
-            outdated: stats.outdated,
-            rejected: stats.rejected,
-            opened: stats.opened,
-            open_time_ms: millis(stats.open_time),
-            last_failure_ms: stats.last_failure.map(millis),
-            streak: stats.streak,
-            window_calls: stats.window_calls,
-            failure_rate: stats.failure_rate,
-            slow_rate: stats.slow_rate,
-            probes: stats.probes,
-        }
-    }
-}
-
-impl LimitStatus {
-    fn of(guard: &'static str, stats: LimitStats) -> Self {
-        let LimitStats { limit, in_flight, waiting, peak, admitted, full, late, left, .. } = stats;
-        Self { guard, limit, in_flight, waiting, peak, admitted, full, late, left }
-    }
-}
-
-impl RateStatus {
-    fn of(RateStats { keys, refused, requests_left, tokens_left, .. }: RateStats) -> Self {
-        Self { keys, refused, requests_left, tokens_left }
-    }
-}
-
-impl RetryBudgetStatus {
-    fn of(RetryBudgetStats { requests, retries, left, .. }: RetryBudgetStats) -> Self {
-        Self { requests, retries, left }
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 pub use self::charge::Charge;
 use self::charge::Unit;
+pub(crate) use self::charge::estimate_tokens;
 pub use self::config::{Limit, Per, RateLimitConfig};
 use self::keys::{Call, Denial, Scope, Why, admit};
 pub use self::meter::Mode;
@@ -220,11 +221,11 @@ impl Middleware for RateLimit {
         let mut reservation = self.reserve(&request, context)?;
         reservation.mark_sent();
         match next.run(request, context).await {
-            Ok(response) if !self.inner.metered => Ok(response),
             Ok(response) if response.report.cached => {
                 reservation.settle_call();
                 Ok(response)
             }
+            Ok(response) if !self.inner.metered => Ok(response),
             Ok(response) => Ok(response.on_end(move |end| {
                 if let End::Complete(summary) = end {
                     reservation.settle_summary(summary);

@@ -200,7 +200,7 @@ async fn refusals_of_the_backend_shrink_the_limit_and_others_do_not() {
     let adaptive = self::adaptive(|_| {});
     let ours = limiter(vec![Limit { requests: Some(1), ..Limit::default() }]);
     let pipeline = Pipeline::around(Script::new("s", [Answer::text("a")])).with(adaptive.clone()).with(ours);
-    pipeline.execute(unary(), &context()).await.unwrap();
+    pipeline.execute(unary(), &context()).await.unwrap().collect().await.unwrap();
     pipeline.execute(unary(), &context()).await.unwrap_err();
     assert_eq!(
         adaptive.stats().limit,

@@ -4,7 +4,10 @@
 
 mod breaker;
 mod catch_panic;
+mod composition;
+mod hedge;
 mod limit;
+mod monitor;
 mod rate;
 mod retry;
 mod settle;

@@ -229,7 +229,7 @@ async fn a_prompt_that_is_too_long_goes_to_who_is_known_to_read_more_and_to_nobo
     let members = vec![reader("small", 10), unknown.clone(), reader("smaller", 5), reader("large", 1000)];
     let either = fallback(members, FallbackConfig::default());
     let answer = either.execute(long(), &Context::new("1")).await.unwrap();
-    assert_eq!((answer.report.provider.as_deref(), unknown.calls()), (Some("large"), 0));
+    assert_eq!((answer.report.provider.as_deref(), unknown.calls()), (Some("large (simulator)"), 0));
     let members = vec![reader("small", 10), unknown.clone(), reader("smaller", 5)];
     let error = fallback(members, FallbackConfig::default()).execute(long(), &Context::new("1")).await;
     let error = error.unwrap_err();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use exec_core::{FieldError, Pipeline, Provider};
 use exec_middleware::{
-    AdaptiveLimit, CatchPanic, CircuitBreaker, ConcurrencyLimit, RateLimit, Retry, RetryBudget, Timeout,
-    Trace, Validate,
+    AdaptiveLimit, CatchPanic, CircuitBreaker, ConcurrencyLimit, Hedge, Metrics, RateLimit, Retry,
+    RetryBudget, Timeout, Trace, Validate,
 };
 use exec_providers::Guarded;
 
@@ -65,12 +65,18 @@ impl Workshop {
     fn one(&self, pipeline: Pipeline, guard: &Guard, name: &str, watch: &mut Watch) -> Made {
         Ok(match guard {
             Guard::Trace => pipeline.with(Trace),
+            Guard::Metrics(config) => pipeline.with(watch.calls.insert(Metrics::new(*config)?).clone()),
             Guard::CatchPanic => pipeline.with(CatchPanic),
             Guard::Validate(config) => pipeline.with(Validate::new(*config)),
             Guard::RateLimit(config) => {
                 pipeline.with(watch.rate.insert(RateLimit::new(config.clone())?).clone())
             }
-            Guard::Retry(config) => pipeline.with(Retry::new(*config)?.with_budget(self.retries.clone())),
+            Guard::Retry(config) => {
+                pipeline.with(Retry::new(*config)?.named(name).with_budget(self.retries.clone()))
+            }
+            Guard::Hedge(config) => {
+                pipeline.with_shared(watch.hedge.insert(Arc::new(Hedge::new(*config)?)).clone())
+            }
             Guard::Breaker(config) => {
                 let breaker = CircuitBreaker::new(*config)?.with_seed(self.random.hash_one(name)).named(name);
                 pipeline.with(watch.breaker.insert(breaker).clone())

@@ -4,12 +4,13 @@
 
 use exec_core::FieldError;
 use exec_middleware::{
-    AdaptiveConfig, BreakerConfig, ConcurrencyConfig, Limit, Per, RateLimitConfig, RetryConfig,
-    TimeoutConfig, ValidateConfig,
+    AdaptiveConfig, BreakerConfig, ConcurrencyConfig, HedgeConfig, Limit, MetricsConfig, Misplaced, Per,
+    RateLimitConfig, RetryConfig, Severity, TimeoutConfig, ValidateConfig, lint,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::Problem;
 use super::read::Reader;
 
 /// One guard with its settings.
@@ -17,6 +18,8 @@ use super::read::Reader;
 pub enum Guard {
     /// A span and events around every call.
     Trace,
+    /// Calls are counted and timed.
+    Metrics(MetricsConfig),
     /// A panic becomes an error.
     CatchPanic,
     /// A request that cannot work is refused.
@@ -25,6 +28,8 @@ pub enum Guard {
     RateLimit(RateLimitConfig),
     /// A call that failed for a passing reason is made again.
     Retry(RetryConfig),
+    /// A call that is slower than usual is made a second time.
+    Hedge(HedgeConfig),
     /// What is broken is not called.
     Breaker(BreakerConfig),
     /// So much at once.
@@ -36,12 +41,14 @@ pub enum Guard {
 }
 
 /// The guards that every call can pass, in the order that works.
-pub(super) const KNOWN: [&str; 9] = [
+pub(super) const KNOWN: [&str; 11] = [
     "trace",
+    "metrics",
     "catch_panic",
     "validate",
     "rate_limit",
     "retry",
+    "hedge",
     "breaker",
     "concurrency_limit",
     "adaptive_limit",
@@ -65,10 +72,12 @@ impl Guard {
         let mut take = || settings.remove(name).unwrap_or_else(|| Map::new().into());
         Some(match name {
             "trace" => Self::Trace,
+            "metrics" => Self::Metrics(checked(take(), &at, reader, MetricsConfig::problems)),
             "catch_panic" => Self::CatchPanic,
             "validate" => Self::Validate(validate(take(), &at, reader)),
             "rate_limit" => Self::RateLimit(checked(take(), &at, reader, RateLimitConfig::problems)),
             "retry" => Self::Retry(retry(take(), &at, reader)),
+            "hedge" => Self::Hedge(checked(take(), &at, reader, HedgeConfig::problems)),
             "breaker" => Self::Breaker(breaker(take(), &at, reader)),
             "concurrency_limit" => {
                 Self::ConcurrencyLimit(checked(take(), &at, reader, ConcurrencyConfig::problems))
@@ -77,6 +86,23 @@ impl Guard {
             "timeout" => Self::Timeout(timeout(take(), &at, reader)),
             _ => return None,
         })
+    }
+
+    /// As it calls itself.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Metrics(_) => "metrics",
+            Self::CatchPanic => "catch_panic",
+            Self::Validate(_) => "validate",
+            Self::RateLimit(_) => "rate_limit",
+            Self::Retry(_) => "retry",
+            Self::Hedge(_) => "hedge",
+            Self::Breaker(_) => "breaker",
+            Self::ConcurrencyLimit(_) => "concurrency_limit",
+            Self::AdaptiveLimit(_) => "adaptive_limit",
+            Self::Timeout(_) => "timeout",
+        }
     }
 
     /// Whether it is a retry, which draws from the common budget.
@@ -89,6 +115,16 @@ impl Guard {
         let by_tenant = |limit: &Limit| matches!(limit.per, Per::Tenant | Per::TenantModel);
         matches!(self, Self::RateLimit(config) if config.limits.iter().any(by_tenant))
     }
+}
+
+/// What is wrong with the order of `guards`, which stand at `path`: what can only be a mistake, and what may be meant.
+pub(super) fn misplaced(guards: &[Guard], path: &str) -> (Vec<Problem>, Vec<Problem>) {
+    let found = lint(guards.iter().map(Guard::name));
+    let (errors, warnings): (Vec<Misplaced>, _) =
+        found.into_iter().partition(|misplaced| misplaced.severity == Severity::Error);
+    let problems =
+        |all: Vec<Misplaced>| all.into_iter().map(|one| Problem::new(path, one.to_string())).collect();
+    (problems(errors), problems(warnings))
 }
 
 /// Settings that were read and hold.

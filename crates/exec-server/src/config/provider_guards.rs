@@ -13,7 +13,7 @@ use super::providers::with_defaults;
 use super::read::Reader;
 
 /// The guards a provider can have, in the order that works.
-const KNOWN: [&str; 4] = ["retry", "breaker", "limit", "timeout"];
+const KNOWN: [&str; 5] = ["retry", "hedge", "breaker", "limit", "timeout"];
 
 /// Takes the guards out of the tables of the providers, so that each provider's own settings are left.
 pub(super) fn take(providers: &mut Map<String, Value>, reader: &mut Reader) -> BTreeMap<String, Vec<Guard>> {
@@ -36,7 +36,7 @@ fn of(table: &mut Map<String, Value>, path: &str, reader: &mut Reader) -> Vec<Gu
             continue;
         }
         match name.as_str() {
-            "retry" | "breaker" => guards.extend(Guard::read(name, table, path, reader)),
+            "retry" | "hedge" | "breaker" => guards.extend(Guard::read(name, table, path, reader)),
             "limit" => guards.extend(limit(table.remove("limit"), &format!("{path}.limit"), reader)),
             "timeout" => guards.push(Guard::Timeout(limits)),
             _ => {
@@ -55,7 +55,7 @@ fn of(table: &mut Map<String, Value>, path: &str, reader: &mut Reader) -> Vec<Gu
 /// A setting that nobody reads is refused. What a fallback does with its own `retry` and `breaker` is its own affair.
 fn unused(table: &mut Map<String, Value>, kind: &str, path: &str, reader: &mut Reader) {
     let own: &[&str] =
-        if kind == "fallback" { &["limit", "timeout"] } else { &["retry", "breaker", "limit"] };
+        if kind == "fallback" { &["hedge", "limit"] } else { &["retry", "hedge", "breaker", "limit"] };
     for name in own {
         if table.remove(*name).is_some() {
             reader.problem(format!("{path}.{name}"), format!("has no effect: add \"{name}\" to `guard`"));

@@ -55,11 +55,13 @@ fn every_block_of_configuration_can_be_used() {
 }
 
 /// Every table of the configuration, and one way to reach it: what leads there, with `HERE` for the table itself.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 19] = [
     ("server", "server"),
     ("limits", "limits"),
     ("pipeline", "pipeline"),
     ("retry_budget", "pipeline.retry_budget"),
+    ("middleware.metrics", "middleware.metrics"),
+    ("middleware.hedge", "middleware.hedge"),
     ("middleware.validate", "middleware.validate"),
     ("middleware.rate_limit", "middleware.rate_limit"),
     ("middleware.retry", "middleware.retry"),
@@ -76,12 +78,14 @@ const TABLES: [(&str, &str); 17] = [
 ];
 
 /// Everything that can be listed.
-pub(crate) const MIDDLEWARE: [&str; 9] = [
+pub(crate) const MIDDLEWARE: [&str; 11] = [
     "trace",
+    "metrics",
     "catch_panic",
     "validate",
     "rate_limit",
     "retry",
+    "hedge",
     "breaker",
     "concurrency_limit",
     "adaptive_limit",
@@ -174,7 +178,7 @@ fn the_tables_inside_guards_are_described() {
     assert_described("limits", &limits, "`limits`");
     let backoff = known("retry", "middleware.retry", &json!({"backoff": unknown}));
     assert_described("backoff", &backoff, "`backoff`");
-    let guards = ["guard", "retry", "breaker", "limit", "timeout"].map(str::to_owned);
+    let guards = ["guard", "retry", "hedge", "breaker", "limit", "timeout"].map(str::to_owned);
     assert_described("guard", &BTreeSet::from(guards), "`guard`");
 }
 
@@ -324,7 +328,7 @@ async fn the_first_requests_are_answered_without_any_configuration() {
 }
 
 /// What a table under the heading that ends with `title` gives as defaults, where it gives values.
-fn defaults(title: &str) -> Map<String, Value> {
+pub(crate) fn defaults(title: &str) -> Map<String, Value> {
     let mut defaults = Map::new();
     for row in section(title).lines().filter_map(|line| line.strip_prefix("| `")) {
         let columns: Vec<&str> = row.split(" | ").collect();
@@ -360,26 +364,4 @@ fn the_defaults_are_what_the_document_says() {
     ] {
         assert_eq!(with(tree.clone()), without, "{tree}");
     }
-    for name in ["rate_limit", "retry", "breaker", "concurrency_limit", "adaptive_limit"] {
-        let listed =
-            |settings: Value| with(json!({"pipeline": {"middleware": [name]}, "middleware": settings}));
-        let said = defaults(&format!("`[middleware.{name}]`"));
-        assert_eq!(listed(json!({name: said})), listed(json!({})), "{name}");
-    }
-    let retry =
-        |settings: Value| with(json!({"pipeline": {"middleware": ["retry"]}, "middleware": settings}));
-    assert_eq!(retry(json!({"retry": {"backoff": defaults("`backoff`")}})), retry(json!({})));
-    let limits = |settings: Value| {
-        let settings = json!({"rate_limit": {"limits": [settings]}});
-        with(json!({"pipeline": {"middleware": ["rate_limit"]}, "middleware": settings}))
-    };
-    let mut said = defaults("`limits`");
-    said.insert("requests".to_owned(), 1.into());
-    assert_eq!(limits(said.into()), limits(json!({"requests": 1})));
-    let budget = |pipeline: Value| {
-        let tree = json!({"pipeline": pipeline, "providers": {"p": {"type": "simulator"}}});
-        Config::from_tree(tree, &Environment::default()).unwrap().pipeline.retry_budget
-    };
-    let said = json!({"middleware": ["retry"], "retry_budget": defaults("`retry_budget`")});
-    assert_eq!(budget(said), budget(json!({"middleware": ["retry"]})));
 }

@@ -3,7 +3,7 @@
 use exec_server::{Config, Environment};
 use serde_json::{Value, json};
 
-use crate::docs::{MIDDLEWARE, known};
+use crate::docs::{MIDDLEWARE, defaults, known};
 
 fn read(tree: Value) -> Result<Config, Vec<String>> {
     let config = Config::from_tree(tree, &Environment::default());
@@ -23,14 +23,21 @@ fn assert_refused(text: &str, expected: &[&str]) {
     assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
 
-#[test]
-fn everything_wrong_with_the_pipeline_is_said_at_once() {
-    assert_refused(
-        r#"
+/// Everything that can be wrong with a pipeline.
+const PIPELINE: &str = r#"
         [pipeline]
-        middleware = ["trace", "rate_limit", "retry", "retry", "breaker", "concurrency_limit", "adaptive_limit", "timeout", "magic"]
+        middleware = ["trace", "rate_limit", "retry", "retry", "breaker", "concurrency_limit", "adaptive_limit", "timeout", "magic", "metrics", "hedge"]
         retry_budget = { ratio = 1.5, ttl = "0s" }
         [middleware.trace]
+        [middleware.metrics]
+        labels = 0
+        [middleware.hedge]
+        max_hedges = 0
+        quantile = 1.0
+        factor = 0.5
+        min_delay = "5s"
+        share = 2.0
+        max_cost_micros = 5
         [middleware.validate]
         strict = true
         [middleware.rate_limit]
@@ -67,47 +74,59 @@ fn everything_wrong_with_the_pipeline_is_said_at_once() {
         [middleware.timeout]
         [providers.s]
         type = "simulator"
-        "#,
-        &[
-            "pipeline.middleware[3]",
-            "pipeline.middleware[8]",
-            "pipeline.retry_budget.ratio",
-            "pipeline.retry_budget.ttl",
-            "middleware.trace",
-            "middleware.validate",
-            "middleware.rate_limit.keys",
-            "middleware.rate_limit.limits[0].requests",
-            "middleware.rate_limit.limits[0].window",
-            "middleware.rate_limit.limits[1].requests",
-            "middleware.rate_limit.limits[2].burst",
-            "middleware.retry.attempts",
-            "middleware.retry.total",
-            "middleware.retry.backoff.base",
-            "middleware.retry.backoff.factor",
-            "middleware.retry.backoff.cap",
-            "middleware.retry.budget",
-            "middleware.breaker.failure_rate",
-            "middleware.breaker.success_rate",
-            "middleware.breaker.volume",
-            "middleware.breaker.window",
-            "middleware.breaker.window",
-            "middleware.breaker.open_max",
-            "middleware.breaker.probes",
-            "middleware.breaker.growth",
-            "middleware.breaker.jitter",
-            "middleware.breaker.half_open",
-            "middleware.breaker.slow",
-            "middleware.concurrency_limit.limit",
-            "middleware.concurrency_limit.wait",
-            "middleware.adaptive_limit.min",
-            "middleware.adaptive_limit.initial",
-            "middleware.adaptive_limit.window",
-            "middleware.adaptive_limit.samples",
-            "middleware.adaptive_limit.tolerance",
-            "middleware.adaptive_limit.backoff",
-            "middleware.timeout",
-        ],
-    );
+        "#;
+
+/// Where it is wrong.
+const WRONG: &[&str] = &[
+    "pipeline.middleware[3]",
+    "pipeline.middleware[8]",
+    "pipeline.retry_budget.ratio",
+    "pipeline.retry_budget.ttl",
+    "middleware.trace",
+    "middleware.metrics.labels",
+    "middleware.hedge.max_hedges",
+    "middleware.hedge.quantile",
+    "middleware.hedge.factor",
+    "middleware.hedge.min_delay",
+    "middleware.hedge.share",
+    "middleware.hedge.max_cost_micros",
+    "middleware.validate",
+    "middleware.rate_limit.keys",
+    "middleware.rate_limit.limits[0].requests",
+    "middleware.rate_limit.limits[0].window",
+    "middleware.rate_limit.limits[1].requests",
+    "middleware.rate_limit.limits[2].burst",
+    "middleware.retry.attempts",
+    "middleware.retry.total",
+    "middleware.retry.backoff.base",
+    "middleware.retry.backoff.factor",
+    "middleware.retry.backoff.cap",
+    "middleware.retry.budget",
+    "middleware.breaker.failure_rate",
+    "middleware.breaker.success_rate",
+    "middleware.breaker.volume",
+    "middleware.breaker.window",
+    "middleware.breaker.window",
+    "middleware.breaker.open_max",
+    "middleware.breaker.probes",
+    "middleware.breaker.growth",
+    "middleware.breaker.jitter",
+    "middleware.breaker.half_open",
+    "middleware.breaker.slow",
+    "middleware.concurrency_limit.limit",
+    "middleware.concurrency_limit.wait",
+    "middleware.adaptive_limit.min",
+    "middleware.adaptive_limit.initial",
+    "middleware.adaptive_limit.window",
+    "middleware.adaptive_limit.samples",
+    "middleware.adaptive_limit.tolerance",
+    "middleware.adaptive_limit.backoff",
+    "middleware.timeout",
+];
+
+#[test]
+fn everything_wrong_with_the_pipeline_is_said_at_once() {
+    assert_refused(PIPELINE, WRONG);
 }
 
 #[test]
@@ -180,7 +199,11 @@ fn a_budget_of_retries_that_nobody_draws_from_is_refused() {
 /// A value for every setting of every guard that is not its default; some only make sense together with others.
 fn settings() -> Value {
     json!({
+        "middleware.metrics": {"labels": 9},
         "middleware.validate": {"strict": true},
+        "middleware.hedge": {"max_hedges": 9, "quantile": 0.6, "factor": 9.0, "delay": "9s", "min_delay": "1s",
+            "samples": 9, "kinds": 9, "share": 0.9, "floor": 9, "max_cost_micros": 9, "price_micros": 9,
+            "answer_tokens": 9},
         "middleware.rate_limit": {"limits": [{"requests": 1}], "keys": 5, "answer_tokens": 7, "price_micros": 9},
         "middleware.retry": {"attempts": 2, "max_retry_after": "9s", "total": "9s", "backoff": {"base": "2s"}},
         "middleware.breaker": {"preset": "rate", "failures": 9, "failure_rate": 0.9, "slow_rate": 0.9, "slow": "9s",
@@ -233,6 +256,27 @@ fn every_setting_of_a_guard_makes_a_difference() {
 }
 
 #[test]
+fn an_order_that_can_only_be_a_mistake_is_refused_and_others_are_warned_of() {
+    let order =
+        |names: Value| json!({"pipeline": {"middleware": names}, "providers": {"s": {"type": "simulator"}}});
+    assert_eq!(read(order(json!(["retry", "validate"]))).unwrap_err(), ["pipeline.middleware"]);
+    assert_eq!(read(order(json!(["hedge", "trace", "validate"]))).unwrap_err(), ["pipeline.middleware"]);
+    assert_eq!(
+        read(order(json!(MIDDLEWARE)).clone()).unwrap_err(),
+        ["middleware.timeout"],
+        "for its settings"
+    );
+    let warned = |tree: Value| {
+        let warnings = read(tree).unwrap().warnings();
+        warnings.into_iter().map(|warning| warning.path).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(order(json!(["validate", "breaker", "retry"]))), ["pipeline.middleware"]);
+    let provider = |guard: Value| json!({"providers": {"s": {"type": "simulator", "guard": guard, "limit": {"concurrency": 1}}}});
+    assert_eq!(warned(provider(json!(["limit", "breaker"]))), ["providers.s.guard"]);
+    assert!(warned(provider(json!(["retry", "hedge", "breaker", "limit"]))).is_empty());
+}
+
+#[test]
 fn what_is_probably_not_meant_is_a_warning() {
     let tree = |per: &str, header: Value| {
         json!({"server": {"tenant_header": header}, "pipeline": {"middleware": ["rate_limit"]},
@@ -244,4 +288,34 @@ fn what_is_probably_not_meant_is_a_warning() {
     assert_eq!(warned("tenant_model", Value::Null), 1);
     assert_eq!(warned("global", Value::Null), 0);
     assert_eq!(warned("tenant", "x-team".into()), 0);
+}
+
+#[test]
+fn the_defaults_are_what_the_document_says() {
+    let with = |mut tree: Value| {
+        tree["providers"] = json!({"p": {"type": "simulator"}});
+        format!("{:#?}", read(tree).unwrap())
+    };
+    for name in ["rate_limit", "retry", "hedge", "breaker", "concurrency_limit", "adaptive_limit"] {
+        let listed =
+            |settings: Value| with(json!({"pipeline": {"middleware": [name]}, "middleware": settings}));
+        let said = defaults(&format!("`[middleware.{name}]`"));
+        assert_eq!(listed(json!({name: said})), listed(json!({})), "{name}");
+    }
+    let retry =
+        |settings: Value| with(json!({"pipeline": {"middleware": ["retry"]}, "middleware": settings}));
+    assert_eq!(retry(json!({"retry": {"backoff": defaults("`backoff`")}})), retry(json!({})));
+    let limits = |settings: Value| {
+        let settings = json!({"rate_limit": {"limits": [settings]}});
+        with(json!({"pipeline": {"middleware": ["rate_limit"]}, "middleware": settings}))
+    };
+    let mut said = defaults("`limits`");
+    said.insert("requests".to_owned(), 1.into());
+    assert_eq!(limits(said.into()), limits(json!({"requests": 1})));
+    let budget = |pipeline: Value| {
+        let tree = json!({"pipeline": pipeline, "providers": {"p": {"type": "simulator"}}});
+        read(tree).unwrap().pipeline.retry_budget
+    };
+    let said = json!({"middleware": ["retry"], "retry_budget": defaults("`retry_budget`")});
+    assert_eq!(budget(said), budget(json!({"middleware": ["retry"]})));
 }

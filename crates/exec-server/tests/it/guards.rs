@@ -1,9 +1,11 @@
 //! Guards as an operator sets them: each does over HTTP what its settings say.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use crate::docs::MIDDLEWARE;
 use crate::support::{Answer, House, PATIENCE, chat, execution, message, read_until};
 
 /// A house whose upstream provider has these settings besides its own.
@@ -297,6 +299,60 @@ async fn the_order_of_the_guards_is_that_of_the_list() {
     let house = provider(settings(json!(["timeout", "retry"]))).await;
     let late = ask(&house, "fault:headers=60ms,flap=2").await;
     assert_eq!((late.status, code(&late)), (504, json!("total_timeout")), "all tries share it");
+}
+
+#[tokio::test]
+async fn one_breaker_around_everything_and_the_names_of_all_guards() {
+    // A call that fails is hedged at once, so the first alone has failed twice.
+    let house = House::with(|config| {
+        config["pipeline"] = json!({"middleware": MIDDLEWARE});
+        config["middleware"] =
+            json!({"breaker": {"failures": 2}, "retry": {"attempts": 1}, "timeout": {"total": "9s"}});
+    })
+    .await;
+    for (model, status) in
+        [("fault:status=500", 502), ("claude/fault:status=500", 503), ("m", 503), ("claude/m", 503)]
+    {
+        assert_eq!(ask(&house, model).await.status, status, "{model}");
+    }
+    let status = house.client.get("/api/v2/status").await.json();
+    assert_eq!(
+        status["pipeline"]["guards"],
+        json!(MIDDLEWARE),
+        "what is listed is called as it calls itself"
+    );
+}
+
+#[tokio::test]
+async fn every_attempt_is_listed_by_the_name_of_its_provider() {
+    let retry = json!({"attempts": 3, "max_retry_after": "9s", "backoff": {"base": QUICK, "cap": QUICK}});
+    let limit = json!({"requests": 1, "window": "30s"});
+    let house = provider(json!({"guard": ["retry", "limit"], "retry": retry, "limit": limit})).await;
+    let answer = ask(&house, "fault:status=500").await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    let attempts = answer.json()["attempts"].clone();
+    let told: Vec<_> =
+        attempts.as_array().unwrap().iter().map(|a| (a["provider"].clone(), a["kind"].clone())).collect();
+    assert_eq!(told, [(json!("up"), json!("upstream")), (json!("up"), json!("rate_limited"))]);
+}
+
+#[tokio::test]
+async fn a_slow_call_is_made_a_second_time() {
+    let hedge = json!({"delay": "40ms"});
+    for house in [provider(json!({"guard": ["hedge"], "hedge": hedge})).await, pipeline("hedge", hedge).await]
+    {
+        assert_eq!(ask(&house, "m").await.status, 200);
+        assert_eq!(house.upstream.stats().calls, 1, "what is fast is not");
+        assert_eq!(ask(&house, "fault:headers=400ms").await.status, 200);
+        assert_eq!(house.upstream.stats().calls, 3);
+        house.quiet().await;
+        let status = house.client.get("/api/v2/status").await.json();
+        let guarded = [&status["pipeline"], &status["providers"][1]];
+        assert_eq!(
+            guarded.map(|guards| guards["hedge"]["sent"].as_u64().unwrap_or(0)).iter().sum::<u64>(),
+            1
+        );
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::support::{House, chat, execution, read_until};
 /// A house where everything has a guard.
 async fn house() -> House {
     House::with(|config| {
-        config["pipeline"] = json!({"middleware": ["trace", "validate", "rate_limit", "concurrency_limit"]});
+        config["pipeline"] = json!({"middleware": ["trace", "metrics", "validate", "rate_limit", "concurrency_limit"]});
         config["middleware"] = json!({"rate_limit": {"limits": [{"requests": 100, "tokens": 900_000, "per": "global"}]},
             "concurrency_limit": {"limit": 7}});
         let up = config["providers"]["up"].as_object_mut().unwrap();
@@ -18,7 +18,7 @@ async fn house() -> House {
         up.insert("retry".into(), json!({"attempts": 2, "backoff": {"base": "1ms", "cap": "1ms"}}));
         up.insert("breaker".into(), json!({"failures": 4}));
         up.insert("limit".into(), json!({"adaptive": {"initial": 5, "max": 5}, "requests": 50}));
-        config["providers"]["claude"]["guard"] = json!(["limit"]);
+        config["providers"]["claude"]["guard"] = json!(["hedge", "limit"]);
         config["providers"]["claude"]["limit"] = json!({"concurrency": 3});
         config["providers"]["chat"] = json!({"type": "fallback", "members": ["up", "claude"]});
     })
@@ -55,7 +55,10 @@ async fn a_fresh_server_has_everything_at_rest() {
     let status = status(&house).await;
     assert_eq!((&status["status"], &status["inFlight"]), (&json!("ready"), &json!(0)));
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(status["pipeline"]["guards"], json!(["trace", "validate", "rate_limit", "concurrency_limit"]));
+    assert_eq!(
+        status["pipeline"]["guards"],
+        json!(["trace", "metrics", "validate", "rate_limit", "concurrency_limit"])
+    );
     assert_eq!(status["retryBudget"], json!({"requests": 0, "retries": 0, "left": 10}));
     let up = provider(&status, "up");
     assert_eq!(up["guards"], json!(["retry", "breaker", "adaptive_limit", "rate_limit", "timeout"]));
@@ -151,14 +154,40 @@ async fn a_server_that_stops_says_so() {
     assert_eq!(metrics(&house).await["exec_stopping"], 1.0);
 }
 
+/// The names in the first column of the table that begins with `head`.
+fn described(head: &str) -> BTreeSet<String> {
+    let text = include_str!("../../../../docs/configuration.md");
+    let table = text.split_once(head).unwrap().1.split("\n\n").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let names = rows.flat_map(|row| row.split(" | ").next().unwrap().split('`').skip(1).step_by(2));
+    names.map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn every_metric_is_described_and_nothing_else() {
+    assert!(exec_server::metrics::install() && exec_server::metrics::install(), "once is enough");
     let house = house().await;
-    let told: BTreeSet<String> =
-        metrics(&house).await.keys().map(|key| key.split('{').next().unwrap().to_owned()).collect();
-    let text = include_str!("../../../../docs/configuration.md");
-    let table = text.split_once("| metric |").unwrap().1.split("\n\n").next().unwrap();
-    let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let described = rows.flat_map(|row| row.split(" | ").next().unwrap().split('`').skip(1).step_by(2));
-    assert_eq!(told, described.map(str::to_owned).collect());
+    for model in ["m", "fault:status=500"] {
+        house.client.post("/api/v2/execution", &execution(model, false)).await;
+    }
+    let figures = metrics(&house).await;
+    let calls = "exec_calls_total{operation=\"chat\",model=\"m\",outcome=\"completed\"}";
+    assert!(figures[calls] >= 1.0, "{figures:?}");
+    let name = |key: &String| {
+        let name = key.split('{').next().unwrap();
+        let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+        histogram.unwrap_or(name).to_owned()
+    };
+    let told: BTreeSet<String> = figures.keys().map(name).collect();
+    let (ours, of_calls) = (described("| metric |"), described("| metric of calls |"));
+    assert!(ours.is_subset(&told), "{:?}", ours.difference(&told));
+    assert!(told.iter().all(|name| ours.contains(name) || of_calls.contains(name)), "{told:?}");
+    for name in
+        ["exec_calls_total", "exec_call_duration_seconds", "exec_attempts_total", "exec_retries_total"]
+    {
+        assert!(told.contains(name) && of_calls.contains(name), "{name}");
+    }
+    let calls = &status(&house).await["pipeline"]["calls"];
+    assert_eq!((&calls["calls"], &calls["completed"], &calls["failed"]), (&json!(2), &json!(1), &json!(1)));
+    assert_eq!(calls["models"][0]["answered"], 1);
 }
