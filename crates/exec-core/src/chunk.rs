@@ -28,6 +28,8 @@ pub enum Chunk {
     Data(Raw),
     /// One event of a provider's stream exactly as it came, with what it means.
     Verbatim(Verbatim),
+    /// What the answer has used so far, where the provider said it: right before the error of one that breaks off.
+    Spent(Usage),
     /// From here on somebody else answers.
     Handover(Box<Handover>),
     /// The answer is complete.
@@ -89,7 +91,7 @@ impl Chunk {
     pub fn is_content(&self) -> bool {
         self.meaning().iter().any(|chunk| match chunk {
             Self::Text(text) | Self::Reasoning(text) => !text.is_empty(),
-            Self::End(_) | Self::Handover(_) => false,
+            Self::End(_) | Self::Handover(_) | Self::Spent(_) => false,
             _ => true,
         })
     }
@@ -151,6 +153,20 @@ pub struct Usage {
     /// Of the output: thinking.
     #[serde(default)]
     pub reasoning: u64,
+}
+
+impl Usage {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
 }
 
 /// What is known about an answer when it is complete.
@@ -325,7 +341,7 @@ impl Fold {
             Chunk::Data(value) => self.output.data.push(value),
             Chunk::Verbatim(event) => event.means.into_iter().try_for_each(|chunk| self.push(chunk))?,
             Chunk::Handover(handover) if handover.anew => *self = Self::default(),
-            Chunk::Handover(_) => {}
+            Chunk::Handover(_) | Chunk::Spent(_) => {}
             Chunk::End(summary) => self.output.summary = summary,
         }
         Ok(())

@@ -108,9 +108,6 @@ impl Fallback {
     /// Asks until somebody answers: who, and what.
     async fn ask(&self, request: &Request, context: &Context, order: &[usize]) -> Result<(usize, Response)> {
         let mut tour = Tour::default();
-        for member in self.members.iter().filter(|member| !member.bare.capabilities().supports(request)) {
-            tour.failed(member.bare.as_ref(), unsupported(request));
-        }
         let mut too_small = None;
         for (n, at) in order.iter().enumerate() {
             let (member, rest) = (&self.members[*at], &order[n + 1..]);
@@ -128,6 +125,9 @@ impl Fallback {
             }
             too_small = exceeded.or(too_small);
             tour.failed(member.bare.as_ref(), error);
+        }
+        for member in self.members.iter().filter(|member| !member.bare.capabilities().supports(request)) {
+            tour.failed(member.bare.as_ref(), unsupported(request));
         }
         Err(tour.exhausted())
     }

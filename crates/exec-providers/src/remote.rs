@@ -69,7 +69,13 @@ impl<F: Format> Remote<F> {
         let model = self.model_for(&request)?;
         let encoded = self.format.encode(&request, model)?;
         let incoming = self.send(&request, &encoded, context).await?;
-        let report = Report { model: Some(model.into()), dropped: encoded.dropped.clone(), ..report };
+        let limits = self.format.limits(&incoming.headers);
+        let report = Report {
+            model: Some(model.into()),
+            dropped: encoded.dropped.clone(),
+            limits: limits.map(Arc::new),
+            ..report
+        };
         if request.options.stream && !is_json(&incoming) {
             self.streamed(incoming, &encoded, report).await
         } else {

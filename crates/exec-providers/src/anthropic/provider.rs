@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
+use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, RateLimitHint, Request, Result, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::SecretString;
 
 use super::stream::Stream;
-use super::{MESSAGES, decode, encode, error};
+use super::{MESSAGES, decode, encode, error, reset};
 use crate::format::{Answer, Decode, Encoded, Format};
 use crate::http::{OutgoingRequest, TransportError};
 use crate::key::Key;
@@ -137,6 +137,10 @@ impl Format for Anthropic {
 
     fn error(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
         error::of_status(status, headers, body, &self.key, SystemTime::now())
+    }
+
+    fn limits(&self, headers: &HeaderMap) -> Option<RateLimitHint> {
+        reset::hint(headers, SystemTime::now())
     }
 
     fn models_path(&self) -> &'static str {

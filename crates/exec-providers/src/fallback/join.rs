@@ -71,10 +71,9 @@ impl Join {
     /// Nothing more will come, or something that is no text comes: what was held back of the new text.
     pub(super) fn finish(&mut self) -> Result<String, Differs> {
         match &self.state {
-            State::Through => Ok(String::new()),
-            State::Repeating { seen } if *seen < self.said.len() => Err(Differs),
-            State::Repeating { .. } => Ok(String::new()),
             State::Seeking { .. } => Ok(self.decide(true)),
+            State::Repeating { seen } if *seen < self.said.len() => Err(Differs),
+            State::Repeating { .. } | State::Through => Ok(String::new()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use exec_core::chat::Part;
 use exec_core::{
     Attempt, Chunk, Chunks, Context, Error, ErrorKind, Event, Handover, Input, Integrity, Message, Provider,
-    Remedy, Report, Request, Response, Result, Role,
+    Remedy, Report, Request, Response, Result, Role, Usage,
 };
 use futures_util::{Stream, StreamExt, stream};
 
@@ -49,6 +49,8 @@ impl Relay {
             said: Said::default(),
             joined: None,
             ready: VecDeque::new(),
+            spent: None,
+            error: None,
         };
         Response::stream(running.into_stream()).with_report(report)
     }
@@ -118,6 +120,10 @@ struct Running {
     /// How what comes is joined to what somebody else has said.
     joined: Option<Joined>,
     ready: VecDeque<Chunk>,
+    /// What those who broke off said that they had used.
+    spent: Option<Usage>,
+    /// Why it ends, until that is told.
+    error: Option<Error>,
 }
 
 /// How what comes is joined to what somebody else has said.
@@ -144,26 +150,23 @@ impl Running {
             if let Some(chunk) = self.ready.pop_front() {
                 return Some(Ok(chunk));
             }
+            if let Some(error) = self.error.take() {
+                return Some(Err(error));
+            }
             match self.chunks.next().await? {
+                Ok(Chunk::Spent(usage)) => self.spent = Some(self.spent.unwrap_or_default().plus(usage)),
                 Ok(chunk) if self.joined.is_none() => {
                     self.said.note(&chunk);
                     return Some(Ok(chunk));
                 }
                 Ok(Chunk::Verbatim(event)) => {
-                    for chunk in event.means {
-                        if let Err(error) = self.add(chunk) {
-                            return Some(Err(error));
-                        }
-                    }
+                    self.error = event.means.into_iter().try_for_each(|chunk| self.add(chunk)).err();
                 }
-                Ok(chunk) => {
-                    if let Err(error) = self.add(chunk) {
-                        return Some(Err(error));
-                    }
-                }
+                Ok(chunk) => self.error = self.add(chunk).err(),
                 Err(error) => {
                     if let Err(error) = self.broke(error).await {
-                        return Some(Err(error));
+                        self.error = Some(error);
+                        self.ready.extend(self.spent.take().map(Chunk::Spent));
                     }
                 }
             }
@@ -171,18 +174,21 @@ impl Running {
     }
 
     /// A chunk of somebody who took over.
-    fn add(&mut self, chunk: Chunk) -> Result<()> {
+    fn add(&mut self, mut chunk: Chunk) -> Result<()> {
+        if let (Chunk::End(summary), Some(spent)) = (&mut chunk, self.spent) {
+            // What is not known of one part is not known of the whole.
+            summary.usage = summary.usage.map(|usage| usage.plus(spent));
+        }
         let Some(Joined { join, thinking }) = &mut self.joined else { return Ok(()) };
         let text = match &chunk {
             Chunk::Text(text) => join.push(text),
             Chunk::Reasoning(_) | Chunk::Signature(_) if !*thinking => return Ok(()),
-            Chunk::Reasoning(_) | Chunk::Signature(_) => Ok(String::new()),
             // A fallback inside of this one has begun anew, and its caller can be told.
             Chunk::Handover(inner) if inner.anew => {
                 self.joined = Some(Joined { join: Join::repeating(""), thinking: true });
                 Ok(String::new())
             }
-            Chunk::Handover(_) => Ok(String::new()),
+            Chunk::Reasoning(_) | Chunk::Signature(_) | Chunk::Handover(_) => Ok(String::new()),
             _ => join.finish(),
         };
         let text = text.map_err(|Differs| differs(self.relay.member(self.relay.at).name()))?;

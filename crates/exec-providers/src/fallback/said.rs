@@ -21,7 +21,7 @@ impl Said {
                 Chunk::Text(text) => self.note_text(text),
                 Chunk::Reasoning(text) => self.thought |= !text.is_empty(),
                 Chunk::Handover(handover) if handover.anew => *self = Self::default(),
-                Chunk::End(_) | Chunk::Handover(_) => {}
+                Chunk::End(_) | Chunk::Handover(_) | Chunk::Spent(_) => {}
                 // Calls of tools, proofs, values: what nobody else would say in the same words.
                 _ => self.fixed = true,
             }

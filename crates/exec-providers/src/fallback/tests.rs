@@ -185,7 +185,7 @@ async fn when_all_are_ill_all_are_asked_and_who_answers_is_well() {
         assert_eq!(error.attempts().len(), 2, "{error}");
     }
     assert_eq!(text(&either).await, "back");
-    let states: Vec<State> = either.breakers().map(|breaker| breaker.state()).collect();
+    let states: Vec<State> = either.breakers().map(CircuitBreaker::state).collect();
     assert_eq!(states, [State::Open, State::Closed]);
 }
 

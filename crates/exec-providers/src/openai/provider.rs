@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
+use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, RateLimitHint, Request, Result, Wire};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::ErrorReader;
 use super::stream::Decoder;
-use super::{CHAT, EMBEDDINGS, decode, embed, encode, models};
+use super::{CHAT, EMBEDDINGS, decode, embed, encode, limits, models};
 use crate::format::{Answer, Decode, Encoded, Format};
 use crate::http::{OutgoingRequest, TransportError};
 use crate::key::Key;
@@ -142,6 +142,10 @@ impl Format for OpenAi {
 
     fn error(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
         self.errors.http(status, headers, body)
+    }
+
+    fn limits(&self, headers: &HeaderMap) -> Option<RateLimitHint> {
+        limits::hint(headers)
     }
 
     fn models_path(&self) -> &'static str {

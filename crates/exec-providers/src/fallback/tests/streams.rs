@@ -173,6 +173,25 @@ async fn thinking_comes_once() {
 }
 
 #[tokio::test]
+async fn what_both_have_used_is_added_up() {
+    let used = |input, output| exec_core::Usage { input, output, ..exec_core::Usage::default() };
+    let summary = exec_core::Summary { usage: Some(used(7, 5)), ..exec_core::Summary::default() };
+    let first = Answer::cut(&["some "]).chunk(Chunk::Spent(used(3, 1))).then_error(ErrorKind::Upstream);
+    let second = Answer::cut(&["some words"]).chunk(Chunk::End(summary));
+    let both: Vec<Arc<dyn Provider>> =
+        vec![Script::new("first", [first.clone()]), Script::new("second", [second])];
+    let either = fallback(both, policy(MidStream::Restart));
+    let answer = either.execute(hello(true), &Context::new("1")).await.unwrap();
+    let output = answer.collect().await.unwrap();
+    assert_eq!((output.text().as_str(), output.summary.usage), ("some words", Some(used(10, 6))));
+
+    let either = fallback(vec![Script::new("first", [first]), dead("other")], policy(MidStream::Restart));
+    let answer = either.execute(hello(true), &Context::new("1")).await.unwrap();
+    let chunks: Vec<_> = answer.into_chunks().collect().await;
+    assert!(matches!(chunks[..], [Ok(Chunk::Text(_)), Ok(Chunk::Spent(_)), Err(_)]), "{chunks:?}");
+}
+
+#[tokio::test]
 async fn what_nobody_should_route_around_ends_it() {
     for kind in [ErrorKind::ContentFiltered, ErrorKind::Cancelled, ErrorKind::ContextLength] {
         let first = Script::new("first", [Answer::cut(&["some words"]).then_error(kind)]);
