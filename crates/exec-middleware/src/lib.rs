@@ -60,12 +60,14 @@ pub use self::hedge::{Hedge, HedgeConfig, HedgeStats};
 pub use self::limit::{
     AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit, LimitStats,
 };
-pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
+pub use self::limit::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};
 pub use self::monitor::{
     EventBus, Metrics, MetricsConfig, ModelFigures, Quantiles, Snapshot, Subscription, Told,
 };
 pub use self::order::{Misplaced, ORDER, lint};
-pub use self::retry::{Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryConfig};
+pub use self::retry::{
+    Backoff, BackoffConfig, Jitter, Retry, RetryBudget, RetryBudgetConfig, RetryBudgetStats, RetryConfig,
+};
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
 pub use self::validate::{Issues, Rule, Severity, Validate, ValidateConfig};

@@ -11,4 +11,4 @@ pub use self::adaptive::{AdaptiveConfig, AdaptiveLimit};
 pub use self::bulkhead::LimitStats;
 pub use self::concurrency::{ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit};
 pub(crate) use self::rate::estimate_tokens;
-pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
+pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};

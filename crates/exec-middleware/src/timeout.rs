@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use exec_core::{
-    Chunk, Chunks, Context, Error, ErrorKind, Middleware, Next, Remedy, Request, Response, Result,
+    Chunk, Chunks, Context, Error, ErrorKind, FieldError, Middleware, Next, Remedy, Request, Response, Result,
 };
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,21 @@ pub struct TimeoutConfig {
     /// For everything, the body included.
     #[serde(with = "exec_core::duration::option", skip_serializing_if = "Option::is_none")]
     pub total: Option<Duration>,
+}
+
+impl TimeoutConfig {
+    /// Everything that is wrong with the limits: one of zero would fail every call.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let Self { connect, first_chunk, idle, total } = *self;
+        [("connect", connect), ("first_chunk", first_chunk), ("idle", idle), ("total", total)]
+            .into_iter()
+            .filter(|(_, limit)| *limit == Some(Duration::ZERO))
+            .map(|(name, _)| {
+                FieldError::new(name, "out_of_range", "must be more than zero; leave it out for no limit")
+            })
+            .collect()
+    }
 }
 
 /// Ends a call that takes too long. The call is dropped at once, which cancels it down to the socket.

@@ -31,6 +31,8 @@ pub use self::config::{DegradedConfig, FallbackConfig, FallbackMode, HealthConfi
 /// - The [`Remedy`] of an error decides: `Stop` ends the tour, anything else moves on. All members draw from one budget
 ///   and one deadline. When nobody answers, the error lists every attempt, those of members that are fallbacks or
 ///   retry too.
+/// - A prompt that is too long for one member is given to the next that is known to read more than that one
+///   ([`Capabilities::context_window`]), and to nobody else.
 /// - The [`FallbackMode`] says when a member is passed over or asked again.
 /// - A member answers when its first piece of content is in hand. What happens to a stream that breaks later is said by
 ///   [`MidStream`]. Whoever takes over is announced by a [`Chunk::Handover`](exec_core::Chunk::Handover).
@@ -106,21 +108,35 @@ impl Fallback {
     /// Asks until somebody answers: who, and what.
     async fn ask(&self, request: &Request, context: &Context, order: &[usize]) -> Result<(usize, Response)> {
         let mut tour = Tour::default();
-        for (at, rest) in order.iter().zip((0..order.len()).rev()) {
-            let member = &self.members[*at];
-            tour.moves_to(member.bare.as_ref(), context);
-            match self.try_one(member, request, context, rest > 0).await {
-                Ok(response) => return Ok((*at, response)),
-                Err(error) if error.remedy() == Remedy::Stop => {
-                    return Err(tour.stopped(member.bare.as_ref(), error));
-                }
-                Err(error) => tour.failed(member.bare.as_ref(), error),
+        let mut too_small = None;
+        for (n, at) in order.iter().enumerate() {
+            let (member, rest) = (&self.members[*at], &order[n + 1..]);
+            if too_small.is_some_and(|window| !member.reads_more_than(window)) {
+                continue;
             }
+            tour.moves_to(member.bare.as_ref(), context);
+            let error = match self.try_one(member, request, context, !rest.is_empty()).await {
+                Ok(response) => return Ok((*at, response)),
+                Err(error) => error,
+            };
+            let exceeded = self.exceeded(member, &error, rest);
+            if error.remedy() == Remedy::Stop && exceeded.is_none() {
+                return Err(tour.stopped(member.bare.as_ref(), error));
+            }
+            too_small = exceeded.or(too_small);
+            tour.failed(member.bare.as_ref(), error);
         }
         for member in self.members.iter().filter(|member| !member.bare.capabilities().supports(request)) {
             tour.failed(member.bare.as_ref(), unsupported(request));
         }
         Err(tour.exhausted())
+    }
+
+    /// The context window of `member`, if the prompt was too long for it and somebody of `rest` is known to read more.
+    fn exceeded(&self, member: &Member, error: &Error, rest: &[usize]) -> Option<u64> {
+        let window = member.bare.capabilities().context_window?;
+        let larger = rest.iter().any(|at| self.members[*at].reads_more_than(window));
+        (error.kind() == ErrorKind::ContextLength && larger).then_some(window)
     }
 
     /// Asks one member. While others are left, it must also begin as fast as it should.

@@ -39,14 +39,14 @@
 //! use exec_core::{Chat, Context, Executor, Request};
 //! use exec_providers::http::TransportConfig;
 //! use exec_providers::openai::OpenAi;
-//! use exec_providers::{Endpoint, ModelMap};
+//! use exec_providers::Endpoint;
 //! use futures_util::StreamExt;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let local = Endpoint {
 //!     transport: TransportConfig::new("http://127.0.0.1:11434/v1"),
-//!     models: ModelMap::default(),
 //!     default_model: Some("llama3.2".into()),
+//!     ..Endpoint::default()
 //! };
 //! let provider = OpenAi::new(None).connect("local", local)?;
 //! let answer = provider.execute(Request::chat(Chat::user("Hello")), &Context::new("call-1")).await?;

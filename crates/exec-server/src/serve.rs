@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use crate::assemble;
 use crate::config::{Config, ConfigError};
+use crate::metrics;
 use crate::routes::{self, App};
 use crate::shutdown::Drain;
 
@@ -123,7 +124,7 @@ impl Server {
         let cancelled = loop {
             tokio::select! {
                 cancelled = &mut drained => break cancelled,
-                _ = pulse.tick() => {}
+                _ = pulse.tick() => metrics::upkeep(),
                 (stream, permit) = accept(&listener, &connections) => {
                     serve(stream, permit, &router, &app, graceful.watcher(), &tasks);
                 }

@@ -1,5 +1,5 @@
 //! Failures in their true shapes.
-use crate::client::{ANTHROPIC, LIMIT, OPENAI, anthropic, chat, openai, raw, send};
+use crate::client::{ANTHROPIC, LIMIT, OPENAI, Reply, anthropic, chat, openai, raw, send};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -167,4 +167,17 @@ async fn a_conversation_that_the_assistant_ends_is_continued_or_refused() {
         assert_eq!(reply.status(), 400, "{}", reply.text());
     }
     assert_eq!(openai(&upstream, "no-prefill", json!({})).await.status(), 200);
+}
+
+#[tokio::test]
+async fn headers_about_limits_can_be_left_out() {
+    let upstream = Upstream::start().await.unwrap();
+    let limits = |reply: &Reply| reply.head.contains("ratelimit");
+    assert!(limits(&openai(&upstream, "status=429", json!({})).await));
+    for reply in [
+        openai(&upstream, "status=429,unlimited", json!({})).await,
+        anthropic(&upstream, "status=429,unlimited", json!({})).await,
+    ] {
+        assert!(reply.status() == 429 && !limits(&reply) && reply.head.contains("request-id: req_"));
+    }
 }

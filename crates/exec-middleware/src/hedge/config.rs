@@ -70,8 +70,9 @@ impl Default for HedgeConfig {
 }
 
 impl HedgeConfig {
-    /// The budget of hedges, or everything that is wrong.
-    pub(super) fn check(&self) -> Result<RetryBudget, Vec<FieldError>> {
+    /// Everything that is wrong with the settings; nothing when a hedge can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut when = |wrong: bool, path: &str, text: &str| {
             if wrong {
@@ -90,6 +91,12 @@ impl HedgeConfig {
         when(self.floor == 0 && self.share <= 0.0, "floor", "with a share of 0 no hedge is ever sent");
         let unpriced = self.max_cost_micros.is_some() && self.price_micros == Money::ZERO;
         when(unpriced, "max_cost_micros", "needs `price_micros`, or nothing is known to cost that much");
+        errors
+    }
+
+    /// The budget of hedges, or everything that is wrong.
+    pub(super) fn check(&self) -> Result<RetryBudget, Vec<FieldError>> {
+        let errors = self.problems();
         if !errors.is_empty() {
             return Err(errors);
         }

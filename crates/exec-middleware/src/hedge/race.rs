@@ -12,6 +12,7 @@ use futures_util::stream::{self, FuturesUnordered};
 use tokio::time::Instant;
 
 use super::{Extra, Hedge, Kind};
+use crate::retry::{UNNAMED, summary};
 
 /// A stream that begins with so many chunks without content is taken as it is.
 const MOST_PRELUDE: usize = 256;
@@ -190,7 +191,7 @@ impl<'a> Race<'a> {
 
     /// The last failure that was about the call and not about sending it, with all of them listed.
     fn give_up(mut self) -> Error {
-        let list: Vec<Attempt> = self.failures.iter().map(crate::retry::summary).collect();
+        let list: Vec<Attempt> = self.failures.iter().map(|error| summary(UNNAMED, error)).collect();
         let real = self.failures.iter().rposition(|error| !not_sent(error));
         let last = real.unwrap_or(0);
         let error = self.failures.swap_remove(last);

@@ -61,7 +61,9 @@ impl Default for AdaptiveConfig {
 }
 
 impl AdaptiveConfig {
-    fn problems(&self) -> Vec<FieldError> {
+    /// Everything that is wrong with the settings; nothing when a limit can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         out_of_range(&mut errors, "min", self.min, 1);
         out_of_range(&mut errors, "max", self.max, 1);
@@ -194,7 +196,11 @@ impl Shared {
     }
 
     fn failed(&self, error: &Error) {
-        let ours = error.is_unsent() || error.remedy() == Remedy::Stop;
+        // What never left says nothing about the backend: another guard of ours refused it.
+        if error.is_unsent() {
+            return;
+        }
+        let ours = error.remedy() == Remedy::Stop;
         match (error.kind(), error.retry_after()) {
             (ErrorKind::RateLimited, Some(wait)) => self.adapt(|gradient, now| {
                 gradient.dropped();

@@ -31,6 +31,15 @@ impl Default for MetricsConfig {
     }
 }
 
+impl MetricsConfig {
+    /// Everything that is wrong with the settings; nothing when figures can be kept by them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let none = self.labels == 0;
+        none.then(|| FieldError::new("labels", "out_of_range", "must be at least 1")).into_iter().collect()
+    }
+}
+
 /// Counts calls and measures how long they take. A clone is a handle of the same figures.
 ///
 /// Put it around what is to be counted; it needs no [`Trace`](crate::Trace) and disturbs none. It hears the events of what
@@ -97,8 +106,9 @@ impl Metrics {
     /// # Errors
     /// `labels` of 0.
     pub fn new(config: MetricsConfig) -> Result<Self, Vec<FieldError>> {
-        if config.labels == 0 {
-            return Err(vec![FieldError::new("labels", "out_of_range", "must be at least 1")]);
+        let errors = config.problems();
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let labels = || Labels::new(config.labels);
         let (operations, models, providers) = (labels(), labels(), labels());

@@ -8,11 +8,12 @@ use exec_core::{
     Allowance, Context, ErrorKind, Event, Executor, Options, Output, Pipeline, Priority, RateLimitHint,
     Report, Response, executor_fn,
 };
-use exec_middleware::{AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit};
+use exec_middleware::{AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, Limit};
 use futures_util::{FutureExt, StreamExt};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::rate::limiter;
 use crate::{around, streamed, unary};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -196,7 +197,17 @@ async fn refusals_of_the_backend_shrink_the_limit_and_others_do_not() {
         pipeline.execute(unary(), &context()).await.unwrap_err();
         assert_eq!((adaptive.stats().limit, adaptive.stats().in_flight), (limit, 0), "{kind}");
     }
-    let adaptive = adaptive(|_| {});
+    let adaptive = self::adaptive(|_| {});
+    let ours = limiter(vec![Limit { requests: Some(1), ..Limit::default() }]);
+    let pipeline = Pipeline::around(Script::new("s", [Answer::text("a")])).with(adaptive.clone()).with(ours);
+    pipeline.execute(unary(), &context()).await.unwrap().collect().await.unwrap();
+    pipeline.execute(unary(), &context()).await.unwrap_err();
+    assert_eq!(
+        adaptive.stats().limit,
+        10,
+        "what another guard of ours refuses says nothing about the backend"
+    );
+    let adaptive = self::adaptive(|_| {});
     let answer = Answer::cut(&["a"]).then_error(ErrorKind::Overloaded);
     let pipeline = around(&Script::new("s", [answer]), adaptive.clone());
     pipeline.execute(streamed(), &context()).await.unwrap().collect().await.unwrap_err();

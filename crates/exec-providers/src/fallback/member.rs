@@ -63,6 +63,11 @@ impl Member {
         self.breaker.as_ref()
     }
 
+    /// Whether it is known to read prompts of more tokens than `window`.
+    pub(super) fn reads_more_than(&self, window: u64) -> bool {
+        self.bare.capabilities().context_window.is_some_and(|own| own > window)
+    }
+
     /// Whether it may be asked, as far as is known. Begins a check of one that is ill, if one is due.
     pub(super) fn is_well(&self) -> bool {
         let (Some(checks), Some(breaker)) = (&self.checks, &self.breaker) else { return true };

@@ -14,6 +14,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use self::teller::{Checked, Teller};
 use super::*;
+use crate::simulator::{Simulator, SimulatorConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -214,6 +215,26 @@ async fn a_stand_in_is_marked_costs_nothing_and_covers_outages_only() {
         let either = fallback(vec![wrong, good("spare")], config.clone());
         assert_eq!(ask(&either).await.unwrap_err().kind(), kind, "it is not routed around");
     }
+}
+
+/// A provider that reads so many tokens. What [`hello`] says is one or two.
+fn reader(name: &str, context_window: u64) -> Arc<dyn Provider> {
+    Arc::new(Simulator::new(name, SimulatorConfig { context_window, ..SimulatorConfig::default() }).unwrap())
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_goes_to_who_is_known_to_read_more_and_to_nobody_else() {
+    let long = || Request::chat(Chat::user("word ".repeat(100)));
+    let unknown = good("unknown");
+    let members = vec![reader("small", 10), unknown.clone(), reader("smaller", 5), reader("large", 1000)];
+    let either = fallback(members, FallbackConfig::default());
+    let answer = either.execute(long(), &Context::new("1")).await.unwrap();
+    assert_eq!((answer.report.provider.as_deref(), unknown.calls()), (Some("large (simulator)"), 0));
+    let members = vec![reader("small", 10), unknown.clone(), reader("smaller", 5)];
+    let error = fallback(members, FallbackConfig::default()).execute(long(), &Context::new("1")).await;
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.remedy()), (ErrorKind::ContextLength, Remedy::Stop));
+    assert_eq!(unknown.calls(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `[providers.NAME]`: where calls run, and what chooses among them. They share one table because they are the same thing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::pipeline::check_limits;
 use super::read::Reader;
 
 /// One provider.
@@ -25,7 +25,7 @@ pub enum ProviderConfig {
     /// Anything that speaks the Anthropic format.
     Anthropic(AnthropicConfig),
     /// The one that is always there.
-    Simulator(Box<SimulatorConfig>, TimeoutConfig),
+    Simulator(Box<SimulatorConfig>),
     /// Others, in order.
     Fallback(Box<FallbackConfig>),
 }
@@ -56,6 +56,8 @@ pub struct OpenAiConfig {
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<String>,
+    /// How many tokens of a prompt its models can read.
+    pub context_window: Option<NonZeroU64>,
     /// The limits of each try.
     pub timeout: TimeoutConfig,
     /// The limits of the connections.
@@ -78,6 +80,8 @@ pub struct AnthropicConfig {
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<String>,
+    /// How many tokens of a prompt its models can read.
+    pub context_window: Option<NonZeroU64>,
     /// The limits of each try.
     pub timeout: TimeoutConfig,
     /// The limits of the connections.
@@ -179,11 +183,7 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
             let members = reader.value(members, &format!("{path}.members"));
             ProviderConfig::Fallback(Box::new(FallbackConfig { members, rules: rest(table, path, reader) }))
         }
-        "simulator" => {
-            let limits = table.remove("timeout").unwrap_or_else(|| Value::Object(Map::new()));
-            let limits = reader.value(limits, &format!("{path}.timeout"));
-            ProviderConfig::Simulator(Box::new(rest(table, path, reader)), limits)
-        }
+        "simulator" => ProviderConfig::Simulator(Box::new(rest(table, path, reader))),
         unknown => {
             reader
                 .problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
@@ -209,11 +209,8 @@ pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut R
                 check_remote(&config.transport(), &config.models, &config.timeout, &path, reader);
                 check_key(config.api_key.as_ref(), &path, reader);
             }
-            ProviderConfig::Simulator(config, limits) => {
-                check_limits(limits, &format!("{path}.timeout"), reader);
-                for field in config.validate().err().unwrap_or_default() {
-                    reader.problem(format!("{path}.{}", field.path), field.message);
-                }
+            ProviderConfig::Simulator(config) => {
+                reader.fields(&path, config.validate().err().unwrap_or_default());
             }
             ProviderConfig::Fallback(config) => check_members(name, config, providers, reader),
         }
@@ -227,7 +224,7 @@ fn check_remote(
     path: &str,
     reader: &mut Reader,
 ) {
-    check_limits(limits, &format!("{path}.timeout"), reader);
+    reader.fields(&format!("{path}.timeout"), limits.problems());
     if let Some(problem) = models.problem() {
         reader.problem(format!("{path}.models"), problem);
     }

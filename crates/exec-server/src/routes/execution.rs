@@ -16,7 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 
-use super::{App, RequestId, body};
+use super::{App, RequestId, body, tenant};
 use crate::shutdown::{InFlight, explained, stopping};
 use crate::wire::sse::{EventBody, Life, MakeRenderer};
 use crate::wire::{Dialect, EMBEDDINGS, error};
@@ -65,7 +65,8 @@ async fn execute(call: Call, front: Arc<dyn Front>, dialect: Dialect) -> Respons
         Ok(request) => request,
         Err(error) => return error::answer(&error, dialect, &id),
     };
-    let execution = Execution::new(&app, front, dialect, id, &request);
+    let tenant = app.settings.tenant_header.as_ref().and_then(|name| tenant::of(&headers, name));
+    let execution = Execution::new(&app, front, dialect, id, tenant, &request);
     if request.options.stream {
         execution.stream(app, request, in_flight).await
     } else {
@@ -121,8 +122,20 @@ struct Execution {
 }
 
 impl Execution {
-    fn new(app: &App, front: Arc<dyn Front>, dialect: Dialect, id: Arc<str>, request: &Request) -> Self {
-        let context = Context::new(id.clone())
+    fn new(
+        app: &App,
+        front: Arc<dyn Front>,
+        dialect: Dialect,
+        id: Arc<str>,
+        tenant: Option<Arc<str>>,
+        request: &Request,
+    ) -> Self {
+        let context = Context::new(id.clone());
+        let context = match tenant {
+            Some(tenant) => context.with_tenant(tenant),
+            None => context,
+        };
+        let context = context
             .with_events(app.events.0.clone())
             .with_budget(Arc::new(Budget::new(app.attempts, None)))
             .with_cancel(app.drain.over())

@@ -45,7 +45,7 @@ fn schema(name: &str) -> Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-fn assert_is(name: &str, value: &Value) {
+pub(crate) fn assert_is(name: &str, value: &Value) {
     let wrong: Vec<String> =
         schema(name).iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(wrong.is_empty(), "{name}: {wrong:#?} in {value}");
@@ -259,6 +259,7 @@ async fn what_can_be_got_is_what_the_document_says() {
     assert_is("OpenAiError", &get("/v1/models/nothing").await);
     assert_is("Alive", &get("/livez").await);
     assert_is("Readiness", &get("/readyz").await);
+    assert_is("Status", &get("/api/v2/status").await);
     let anthropic = async |path: &str| {
         let head = format!(
             "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nanthropic-version: 2023-06-01\r\n\r\n"
