@@ -8,7 +8,11 @@
 mod bench;
 mod ci;
 mod clients;
+mod faults;
+mod lab;
+mod serve;
 mod shell;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -20,6 +24,10 @@ cargo xtask JOB
 
   test [--require-clients]     all a developer must pass: unit, integration, doc and real client tests
        [--only-clients]        only the tests that drive the server with real SDKs
+  test faults [--only ID]...   break the built server's providers and callers; writes docs/reliability.md
+       [--check] [--debug]     compare the report instead of writing it; the debug build
+  soak [--minutes N]           thousands of callers, leaving and failing; afterwards nothing may be left taken
+       [--operations N] [--callers N] [--seed N] [--quick] [--debug]
   ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, behaviour, alone (each crate),
                                light (crate counts)
   tidy [--fix]                 the house rules; --fix writes the crates' README files from their docs
@@ -48,6 +56,7 @@ fn main() -> ExitCode {
 fn run(job: &str, args: &[String]) -> shell::Result<bool> {
     match job {
         "test" => test::run(args),
+        "soak" => soak::run(args),
         "ci" => ci::run(args),
         "tidy" => tidy::run(args),
         "bench" => bench::run(args),

@@ -63,6 +63,8 @@ fn write_options(form: &mut Canonical, options: &Options) {
         provider,
         cache: _,
         idempotency_key: _,
+        no_fallback: _,
+        restartable: _,
         headers,
         metadata: _,
     } = options;

@@ -102,6 +102,10 @@ pub struct Options {
     /// Headers of the caller that change the answer and may go to the provider (`anthropic-beta`). Part of what is
     /// asked. Never credentials: whoever fills this in works from an allow-list.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Whether only the first choice may be asked: no other provider, and no stand-in for an answer.
+    pub no_fallback: bool,
+    /// Whether the caller can be told that what it has of an answer is void and the answer begins anew.
+    pub restartable: bool,
     /// What the caller wants to find again with this call.
     pub metadata: Option<Raw>,
 }

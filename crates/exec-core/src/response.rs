@@ -34,6 +34,10 @@ pub struct Report {
     pub reuse: Option<Reuse>,
     /// What the caller would have paid for a call of its own, where that is known when the answer begins.
     pub saved: Option<Cost>,
+    /// Whether it is a stand-in, given because nobody could answer.
+    pub degraded: bool,
+    /// Whether one provider said all of it. Of a stream this is known at its end: see [`Chunk::Handover`].
+    pub integrity: Integrity,
     /// What of the request the provider's format could not express and was left out.
     pub dropped: Vec<String>,
     /// What the provider said of its own rate limits.
@@ -60,6 +64,50 @@ impl Reuse {
             Self::Hit => "hit",
             Self::Stale => "stale",
             Self::Coalesced => "coalesced",
+        }
+    }
+}
+
+/// Whether an answer is of one piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Integrity {
+    /// One provider said all of it.
+    #[default]
+    Whole,
+    /// One broke off, and another went on from there.
+    Continued {
+        /// Who broke off.
+        broken: Arc<str>,
+        /// After how many characters.
+        at: usize,
+    },
+    /// One broke off, and another said it all again.
+    Restarted {
+        /// Who broke off.
+        broken: Arc<str>,
+        /// After how many characters.
+        at: usize,
+    },
+}
+
+impl Integrity {
+    /// The stable name used in JSON: `continued`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Continued { .. } => "continued",
+            Self::Restarted { .. } => "restarted",
+        }
+    }
+
+    /// Who broke off and after how many characters, if anybody did.
+    #[must_use]
+    pub fn broken(&self) -> Option<(&Arc<str>, usize)> {
+        match self {
+            Self::Whole => None,
+            Self::Continued { broken, at } | Self::Restarted { broken, at } => Some((broken, *at)),
         }
     }
 }

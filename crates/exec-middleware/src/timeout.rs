@@ -54,7 +54,7 @@ impl TimeoutConfig {
 /// Ends a call that takes too long. The call is dropped at once, which cancels it down to the socket.
 ///
 /// Before the first chunk the error has the remedy `Elsewhere` while the execution has time left: who was silent once is
-/// not asked again. In the body it ends the stream. A body is also ended, here, by the deadline and the cancellation of
+/// not asked again. In the body it ends the stream, with the same remedy, for who can go on elsewhere. A body is also ended, here, by the deadline and the cancellation of
 /// its [`Context`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeout {
@@ -158,7 +158,9 @@ impl Limited {
             ("idle_timeout", Some(limit)) => format!("the stream was silent for {limit:?}"),
             _ => "the stream took longer than it may".to_owned(),
         };
-        late(code, message)
+        // Only the deadline of the execution leaves no time elsewhere.
+        let remedy = if code == "deadline_exceeded" { Remedy::Stop } else { Remedy::Elsewhere };
+        late(code, message).with_remedy(remedy)
     }
 }
 

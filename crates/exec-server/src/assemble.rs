@@ -2,6 +2,7 @@
 
 mod guards;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use exec_core::Provider;
@@ -10,7 +11,7 @@ use exec_providers::anthropic::Anthropic;
 use exec_providers::http::TransportConfig;
 use exec_providers::openai::OpenAi;
 use exec_providers::simulator::Simulator;
-use exec_providers::{Endpoint, Fallback, ModelMap};
+use exec_providers::{Endpoint, Fallback};
 
 use self::guards::Workshop;
 use crate::config::{
@@ -68,9 +69,9 @@ impl Building<'_> {
             ProviderConfig::Fallback(config) => {
                 watch.members = config.members.iter().map(|member| member.as_str().into()).collect();
                 let members = config.members.iter().filter_map(|member| self.provider(member)).collect();
-                Fallback::new(name, members)
+                Fallback::new(name, members, config.rules.clone())
                     .map(|fallback| Arc::new(fallback) as Arc<dyn Provider>)
-                    .map_err(|error| vec![Problem::new("members", error.message())])
+                    .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect())
             }
         };
         let guards = self.config.guards.get(name).map_or(&[][..], Vec::as_slice);
@@ -93,8 +94,9 @@ impl Building<'_> {
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;
 
 fn openai(name: &str, config: &OpenAiConfig) -> Made {
-    let mut format =
-        OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
+    let mut format = OpenAi::new(config.api_key.clone())
+        .with_max_completion_tokens(config.max_completion_tokens)
+        .with_prefill(config.prefill);
     if let Some(organization) = &config.organization {
         format = format.with_organization(organization);
     }
@@ -102,7 +104,12 @@ fn openai(name: &str, config: &OpenAiConfig) -> Made {
         format = format.with_project(project);
     }
     let limits = with_defaults(config.timeout);
-    let endpoint = endpoint(config.transport(), limits, &config.models, config.default_model.as_deref());
+    let endpoint = Endpoint {
+        models: config.models.clone(),
+        default_model: config.default_model.as_deref().map(Into::into),
+        context_window: config.context_window.map(NonZeroU64::get),
+        ..endpoint(config.transport(), limits)
+    };
     format
         .connect(name, endpoint)
         .map(|provider| provider as Arc<dyn Provider>)
@@ -114,23 +121,27 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     if let Some(key) = &config.api_key {
         format = format.with_key(key.clone());
     }
+    if let Some(prefill) = config.prefill {
+        format = format.with_prefill(prefill);
+    }
     if let Some(max_tokens) = config.max_tokens {
         format = format.with_default_max_tokens(max_tokens);
     }
     let limits = with_defaults(config.timeout);
-    let endpoint = endpoint(config.transport(), limits, &config.models, config.default_model.as_deref());
+    let endpoint = Endpoint {
+        models: config.models.clone(),
+        default_model: config.default_model.as_deref().map(Into::into),
+        context_window: config.context_window.map(NonZeroU64::get),
+        ..endpoint(config.transport(), limits)
+    };
     format
         .connect(name, endpoint)
         .map(|provider| provider as Arc<dyn Provider>)
         .map_err(|error| vec![transport_problem(&error)])
 }
 
-fn endpoint(
-    mut transport: TransportConfig,
-    limits: TimeoutConfig,
-    models: &ModelMap,
-    default_model: Option<&str>,
-) -> Endpoint {
+/// Where it is reached, and how long opening a connection may take.
+fn endpoint(mut transport: TransportConfig, limits: TimeoutConfig) -> Endpoint {
     transport.connect = limits.connect.unwrap_or(transport.connect);
-    Endpoint { transport, models: models.clone(), default_model: default_model.map(Into::into) }
+    Endpoint { transport, ..Endpoint::default() }
 }

@@ -160,7 +160,10 @@ impl<'a> Race<'a> {
     /// An attempt failed. `Err` when that is final.
     fn lost(&mut self, error: Error, hedge: bool) -> Result<()> {
         match then(&error, hedge) {
-            Then::Fail => return Err(error),
+            Then::Fail => {
+                self.spend();
+                return Err(error);
+            }
             Then::Last => self.open = false,
             Then::Hedge if self.open => self.send(Some(error.kind())),
             Then::Hedge => {}
@@ -169,16 +172,21 @@ impl<'a> Race<'a> {
         Ok(())
     }
 
-    /// The others are dropped. What they are taken to have cost is spent: they were on their way.
-    fn won(self, mut response: Response, learn: bool) -> Response {
+    /// The others are dropped when this returns.
+    fn won(mut self, mut response: Response, learn: bool) -> Response {
         if learn {
             self.hedge.learned.record(Kind::of(&self.request), self.began.elapsed());
         }
-        let losers = usize::from(self.first.is_some()) + self.hedges.len();
-        self.extras.into_iter().take(losers).for_each(Extra::spend);
+        self.spend();
         let made = self.sent.max(self.context.budget().attempts_taken());
         response.report.attempts = response.report.attempts.max(made);
         response
+    }
+
+    /// What the attempts that will be dropped are taken to have cost is spent: they were on their way.
+    fn spend(&mut self) {
+        let losers = usize::from(self.first.is_some()) + self.hedges.len();
+        self.extras.drain(..).take(losers).for_each(Extra::spend);
     }
 
     /// The last failure that was about the call and not about sending it, with all of them listed.

@@ -71,6 +71,7 @@ impl Guards {
             Arc::new(metrics.clone()),
             Arc::new(Trace),
         ];
+        // In whatever order they are listed, and whichever there are.
         all.sort_by_key(|guard| ORDER.iter().position(|name| *name == guard.name()));
         Self { all, metrics, rate, hedge, breaker, breakers, limit: concurrency, adaptive }
     }

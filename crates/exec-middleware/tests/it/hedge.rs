@@ -223,7 +223,7 @@ async fn hedges_cost_no_more_than_there_is() {
     let left = async |hedge: Hedge, had: u64, second: Answer| {
         let (script, budget) = (Script::new("s", [late("a"), second]), dollars(had));
         let context = Context::new("1").with_budget(budget.clone());
-        drop(around(&script, hedge).execute(unary(), &context).await.unwrap());
+        let _ = around(&script, hedge).execute(unary(), &context).await;
         (script.calls(), budget.money_left().unwrap().as_micros() / 1_000_000)
     };
     assert_eq!(left(priced(None), 50, late("b")).await, (1, 50), "not enough");
@@ -232,6 +232,9 @@ async fn hedges_cost_no_more_than_there_is() {
     assert!(calls == 2 && (4800..4900).contains(&rest), "the loser was on its way: {rest}");
     let failed = Answer::error(ErrorKind::Upstream);
     assert_eq!(left(priced(None), 5000, failed).await, (2, 5000), "given back");
+    let (calls, rest) = left(priced(None), 5000, Answer::error(ErrorKind::InvalidRequest)).await;
+    // The failed one cost nothing, and nothing was set aside for the first.
+    assert_eq!((calls, rest), (2, 5000));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use exec_core::Error;
 use http::HeaderMap;
 
 use super::error_rules::{self, Said};
+use super::limits::{go_duration, header};
 use crate::key::{Key, MAX_MESSAGE};
 use crate::retry_after::{retry_after, until_renewed};
 
@@ -56,10 +57,6 @@ impl ErrorReader {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// When the limits that are used up are renewed. A remaining count of -1 is what some servers send for "unknown".
 fn limit_reset(status: u16, headers: &HeaderMap) -> Option<Duration> {
     if status != 429 {
@@ -71,34 +68,6 @@ fn limit_reset(status: u16, headers: &HeaderMap) -> Option<Duration> {
         Some((spent, wait))
     };
     until_renewed(["requests", "tokens"].into_iter().filter_map(reset))
-}
-
-/// `6m0s`, `1.5s`, `20ms`, as the Go language writes durations.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    let mut seconds = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let unit_at = rest.find(|c: char| c != '.' && !c.is_ascii_digit())?;
-        let number: f64 = rest[..unit_at].parse().ok()?;
-        rest = &rest[unit_at..];
-        let unit_end = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..unit_end] {
-                "ns" => 1e-9,
-                "us" | "µs" => 1e-6,
-                "ms" => 1e-3,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                "d" => 86_400.0,
-                _ => return None,
-            };
-        rest = &rest[unit_end..];
-    }
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]

@@ -147,6 +147,10 @@ impl Decode for Decoder {
         Ok(())
     }
 
+    fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
     fn id(&self) -> Option<Arc<str>> {
         self.id.clone()
     }

@@ -149,6 +149,10 @@ fn every_setting_is_described_and_nothing_else() {
             // Read before the simulator's own settings.
             names.insert("timeout".to_owned());
         }
+        if kind == "fallback" {
+            // Read before the rules.
+            names.insert("members".to_owned());
+        }
         if kind == "pipeline" {
             assert_eq!(names, BTreeSet::from(["middleware".to_owned(), "retry_budget".to_owned()]));
             continue;
@@ -185,11 +189,20 @@ fn the_tables_inside_guards_are_described() {
 }
 
 #[test]
-fn the_tables_inside_the_simulator_are_described() {
+fn the_tables_inside_a_provider_are_described() {
     let unknown = json!({"no such setting": 1});
     for (table, title) in [("latency", "latency"), ("price", "price")] {
         let names = known("simulator", "providers.p", &json!({table: unknown}));
         assert_described(table, &names, &format!("`{title}`"));
+    }
+    for title in ["health", "pace", "degraded"] {
+        let names = known("fallback", "providers.p", &json!({title: unknown}));
+        assert_described(title, &names, &format!("`{title}`"));
+    }
+    for (field, title) in [("mode", "modes"), ("mid_stream", "streams that break")] {
+        for word in known_words("fallback", json!({field: "no such word"})) {
+            assert!(section(title).contains(&format!("| `\"{word}\"` |")), "`{word}` is not described");
+        }
     }
     let faults = known_words("simulator", json!({"fault": {"type": "no such fault"}}));
     let failures = known_words("simulator", json!({"errors": ["no such failure"]}));
@@ -343,6 +356,23 @@ pub(crate) fn defaults(title: &str) -> Map<String, Value> {
     }
     assert!(defaults.len() >= 2, "{title}: {defaults:?}");
     defaults
+}
+
+#[test]
+fn the_defaults_inside_a_fallback_are_what_the_document_says() {
+    let read = |mode: &str, table: &str, value: Value| {
+        let both = json!({"type": "fallback", "members": ["a", "b"], "mode": mode, table: value});
+        let sim = json!({"type": "simulator"});
+        let tree = json!({
+            "server": {"default_provider": "f"},
+            "providers": {"a": sim, "b": sim, "f": both}
+        });
+        format!("{:#?}", Config::from_tree(tree, &Environment::default()).unwrap())
+    };
+    for (mode, table) in [("health_based", "health"), ("immediate", "pace")] {
+        let said = defaults(&format!("`{table}`"));
+        assert_eq!(read(mode, table, said.into()), read(mode, table, json!({})), "{table}");
+    }
 }
 
 #[test]

@@ -23,10 +23,8 @@ fn assert_refused(text: &str, expected: &[&str]) {
     assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
 
-#[test]
-fn everything_wrong_with_the_pipeline_is_said_at_once() {
-    assert_refused(
-        r#"
+/// Everything that can be wrong with a pipeline.
+const PIPELINE: &str = r#"
         [pipeline]
         middleware = ["trace", "rate_limit", "retry", "retry", "breaker", "concurrency_limit", "adaptive_limit", "timeout", "magic", "metrics", "hedge"]
         retry_budget = { ratio = 1.5, ttl = "0s" }
@@ -76,54 +74,59 @@ fn everything_wrong_with_the_pipeline_is_said_at_once() {
         [middleware.timeout]
         [providers.s]
         type = "simulator"
-        "#,
-        &[
-            "pipeline.middleware[3]",
-            "pipeline.middleware[8]",
-            "pipeline.retry_budget.ratio",
-            "pipeline.retry_budget.ttl",
-            "middleware.trace",
-            "middleware.metrics.labels",
-            "middleware.hedge.max_hedges",
-            "middleware.hedge.quantile",
-            "middleware.hedge.factor",
-            "middleware.hedge.min_delay",
-            "middleware.hedge.share",
-            "middleware.hedge.max_cost_micros",
-            "middleware.validate",
-            "middleware.rate_limit.keys",
-            "middleware.rate_limit.limits[0].requests",
-            "middleware.rate_limit.limits[0].window",
-            "middleware.rate_limit.limits[1].requests",
-            "middleware.rate_limit.limits[2].burst",
-            "middleware.retry.attempts",
-            "middleware.retry.total",
-            "middleware.retry.backoff.base",
-            "middleware.retry.backoff.factor",
-            "middleware.retry.backoff.cap",
-            "middleware.retry.budget",
-            "middleware.breaker.failure_rate",
-            "middleware.breaker.success_rate",
-            "middleware.breaker.volume",
-            "middleware.breaker.window",
-            "middleware.breaker.window",
-            "middleware.breaker.open_max",
-            "middleware.breaker.probes",
-            "middleware.breaker.growth",
-            "middleware.breaker.jitter",
-            "middleware.breaker.half_open",
-            "middleware.breaker.slow",
-            "middleware.concurrency_limit.limit",
-            "middleware.concurrency_limit.wait",
-            "middleware.adaptive_limit.min",
-            "middleware.adaptive_limit.initial",
-            "middleware.adaptive_limit.window",
-            "middleware.adaptive_limit.samples",
-            "middleware.adaptive_limit.tolerance",
-            "middleware.adaptive_limit.backoff",
-            "middleware.timeout",
-        ],
-    );
+        "#;
+
+/// Where it is wrong.
+const WRONG: &[&str] = &[
+    "pipeline.middleware[3]",
+    "pipeline.middleware[8]",
+    "pipeline.retry_budget.ratio",
+    "pipeline.retry_budget.ttl",
+    "middleware.trace",
+    "middleware.metrics.labels",
+    "middleware.hedge.max_hedges",
+    "middleware.hedge.quantile",
+    "middleware.hedge.factor",
+    "middleware.hedge.min_delay",
+    "middleware.hedge.share",
+    "middleware.hedge.max_cost_micros",
+    "middleware.validate",
+    "middleware.rate_limit.keys",
+    "middleware.rate_limit.limits[0].requests",
+    "middleware.rate_limit.limits[0].window",
+    "middleware.rate_limit.limits[1].requests",
+    "middleware.rate_limit.limits[2].burst",
+    "middleware.retry.attempts",
+    "middleware.retry.total",
+    "middleware.retry.backoff.base",
+    "middleware.retry.backoff.factor",
+    "middleware.retry.backoff.cap",
+    "middleware.retry.budget",
+    "middleware.breaker.failure_rate",
+    "middleware.breaker.success_rate",
+    "middleware.breaker.volume",
+    "middleware.breaker.window",
+    "middleware.breaker.window",
+    "middleware.breaker.open_max",
+    "middleware.breaker.probes",
+    "middleware.breaker.growth",
+    "middleware.breaker.jitter",
+    "middleware.breaker.half_open",
+    "middleware.breaker.slow",
+    "middleware.concurrency_limit.limit",
+    "middleware.concurrency_limit.wait",
+    "middleware.adaptive_limit.min",
+    "middleware.adaptive_limit.initial",
+    "middleware.adaptive_limit.window",
+    "middleware.adaptive_limit.samples",
+    "middleware.adaptive_limit.tolerance",
+    "middleware.adaptive_limit.backoff",
+    "middleware.timeout",
+];
+
+#[test]
+fn everything_wrong_with_the_pipeline_is_said_at_once() {
+    assert_refused(PIPELINE, WRONG);
 }
 
 #[test]

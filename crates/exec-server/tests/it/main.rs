@@ -11,6 +11,7 @@ mod fallback;
 mod guard_settings;
 mod guards;
 mod keep_alive;
+mod mid_stream;
 mod openapi;
 mod plan;
 mod process;
