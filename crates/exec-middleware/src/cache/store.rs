@@ -69,6 +69,12 @@ pub struct Size {
     pub evicted: u64,
 }
 
+/// What an answer weighs, in bytes, where nothing is known of it.
+const TYPICAL: u64 = 4096;
+/// So many different requests are counted at least, and at most.
+const FEWEST: u64 = 128;
+const MOST: u64 = 16_384;
+
 /// Keeps answers in the memory of this process: bounded by what they weigh, and those that are asked for often stay
 /// (TinyLFU). An answer whose time and grace are over goes by itself.
 #[derive(Clone)]
@@ -94,7 +100,25 @@ impl MemoryStore {
                 }
             })
             .build();
-        Self { entries, evicted }
+        let store = Self { entries, evicted };
+        store.size_sketch(capacity);
+        store
+    }
+
+    /// Makes room for counting how often what is asked for. Where answers are weighed, moka 0.12 makes it a quarter of
+    /// what it needs: it takes the answers held when half of the capacity is in use, and halves instead of doubling them.
+    /// So that moment is brought about with as many answers as there may be, all but one without weight.
+    fn size_sketch(&self, capacity: u64) {
+        let Ok(all) = u32::try_from(capacity) else { return };
+        let counted = (capacity / TYPICAL).clamp(FEWEST, MOST);
+        let keys: Vec<Key> = (0..counted).map(Key::placeholder).collect();
+        for (n, key) in keys.iter().enumerate() {
+            let weight = if n + 1 == keys.len() { all } else { 0 };
+            self.entries.insert(key.clone(), Arc::new(Entry::placeholder(weight)));
+        }
+        self.entries.run_pending_tasks();
+        keys.iter().for_each(|key| self.entries.invalidate(key));
+        self.entries.run_pending_tasks();
     }
 
     /// Does now what it would do in passing: making room and letting go. For tests and figures that must be exact.

@@ -5,10 +5,12 @@
 mod breaker;
 mod cache;
 mod catch_panic;
+mod key;
 mod limit;
 mod rate;
 mod retry;
 mod settle;
+mod share;
 mod stress;
 mod timeout;
 mod trace;
