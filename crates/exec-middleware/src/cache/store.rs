@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use exec_core::Result;
+use hashbrown::DefaultHashBuilder;
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::sync::Cache as Moka;
@@ -27,6 +28,11 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot say.
     async fn get(&self, key: &Key) -> Result<Option<Arc<Entry>>>;
+
+    /// The same without waiting, for a store that needs none: `None` says to ask [`get`](Self::get).
+    fn get_now(&self, _key: &Key) -> Option<Option<Arc<Entry>>> {
+        None
+    }
 
     /// Keeps `entry`, for at least its `ttl` and `grace` unless there is no room.
     ///
@@ -73,13 +79,13 @@ pub struct Size {
 const TYPICAL: u64 = 4096;
 /// So many different requests are counted at least, and at most.
 const FEWEST: u64 = 128;
-const MOST: u64 = 16_384;
+const MOST: u64 = 4_096;
 
 /// Keeps answers in the memory of this process: bounded by what they weigh, and those that are asked for often stay
 /// (TinyLFU). An answer whose time and grace are over goes by itself.
 #[derive(Clone)]
 pub struct MemoryStore {
-    entries: Moka<Key, Arc<Entry>>,
+    entries: Moka<Key, Arc<Entry>, DefaultHashBuilder>,
     evicted: Arc<AtomicU64>,
 }
 
@@ -99,7 +105,7 @@ impl MemoryStore {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             })
-            .build();
+            .build_with_hasher(DefaultHashBuilder::default());
         let store = Self { entries, evicted };
         store.size_sketch(capacity);
         store
@@ -131,6 +137,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn get(&self, key: &Key) -> Result<Option<Arc<Entry>>> {
         Ok(self.entries.get(key))
+    }
+
+    fn get_now(&self, key: &Key) -> Option<Option<Arc<Entry>>> {
+        Some(self.entries.get(key))
     }
 
     async fn put(&self, key: &Key, entry: Arc<Entry>) -> Result<()> {

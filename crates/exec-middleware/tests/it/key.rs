@@ -48,10 +48,10 @@ fn paths(value: &Value, at: &str, all: &mut Vec<String>) {
     all.push(at.to_owned());
     match value {
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(n, item)| paths(item, &format!("{at}/{n}"), all))
+            items.iter().enumerate().for_each(|(n, item)| paths(item, &format!("{at}/{n}"), all));
         }
         Value::Object(members) => {
-            members.iter().for_each(|(name, item)| paths(item, &format!("{at}/{name}"), all))
+            members.iter().for_each(|(name, item)| paths(item, &format!("{at}/{name}"), all));
         }
         _ => {}
     }
