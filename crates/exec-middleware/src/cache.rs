@@ -29,6 +29,8 @@ mod rules;
 mod share;
 mod stats;
 mod store;
+#[cfg(test)]
+mod store_tests;
 mod tasks;
 mod warm;
 mod write;

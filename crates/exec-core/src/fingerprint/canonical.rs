@@ -170,7 +170,7 @@ impl Reader<'_> {
                     break;
                 }
             }
-            self.expect(b'}')?;
+            self.require(b'}')?;
         }
         self.form.end_object(content, base);
         Ok(())
@@ -183,7 +183,7 @@ impl Reader<'_> {
         }
         self.string()?;
         let value = self.form.out.len();
-        self.expect(b':')?;
+        self.require(b':')?;
         self.value(&[], depth + 1)?;
         self.form.tag(b',');
         let name = &self.form.out[start + 1..value - 1];
@@ -206,7 +206,7 @@ impl Reader<'_> {
                     break;
                 }
             }
-            self.expect(b']')?;
+            self.require(b']')?;
         }
         self.form.tag(b']');
         Ok(())
@@ -253,7 +253,7 @@ impl Reader<'_> {
         self.at += 1;
         match escape {
             b'n' | b't' | b'r' | b'b' | b'f' | b'"' | b'\\' => {
-                self.form.out.extend_from_slice(&[b'\\', escape])
+                self.form.out.extend_from_slice(&[b'\\', escape]);
             }
             b'/' => self.form.out.push(escape),
             b'u' => return self.unicode(),
@@ -335,7 +335,7 @@ impl Reader<'_> {
         next
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), Bad> {
+    fn require(&mut self, byte: u8) -> Result<(), Bad> {
         if self.next_is(byte) { Ok(()) } else { Err(Bad(self.at)) }
     }
 }

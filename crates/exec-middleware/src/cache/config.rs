@@ -109,7 +109,8 @@ impl CacheConfig {
         ] {
             when(!(0.0..=100.0).contains(&factor), path, "must be from 0 to 100");
         }
-        when(!(self.max_temperature >= 0.0), "max_temperature", "must not be less than 0");
+        let sensible = (0.0..=f64::INFINITY).contains(&self.max_temperature);
+        when(!sensible, "max_temperature", "must not be less than 0");
         when(self.max_entry_bytes == 0, "max_entry_bytes", "must be at least 1");
         when(
             self.max_entry_bytes > self.capacity_bytes,

@@ -36,7 +36,11 @@ pub(super) enum Look {
 
 impl Core {
     pub(super) async fn look(&self, key: &Key, context: &Context) -> Look {
-        let Some(Some(entry)) = self.ask(context, self.store.get(key)).await else { return Look::Nothing };
+        let found = match self.store.get_now(key) {
+            Some(found) => found,
+            None => self.ask(context, self.store.get(key)).await.flatten(),
+        };
+        let Some(entry) = found else { return Look::Nothing };
         if !self.marks.good(entry.born, &entry.subject) {
             self.ask(context, self.store.remove(key)).await;
             return Look::Nothing;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use exec_core::chat::Reasoning;
-use exec_core::{Chunk, Cost, Error, Output, Part, Report, Response, Result, Reuse, Text, Wire};
+use exec_core::{Chunk, Cost, Error, Operation, Output, Part, Report, Response, Result, Reuse, Text, Wire};
 use futures_util::stream;
 use tokio::time::Instant;
 
@@ -51,6 +51,21 @@ pub(super) enum Age {
 }
 
 impl Entry {
+    /// One that is never found.
+    pub(super) fn placeholder(weight: u32) -> Self {
+        Self {
+            subject: Subject { tenant: None, operation: Operation::CHAT, model: None, tags: Vec::new() },
+            kept_at: Instant::now(),
+            ttl: Duration::from_secs(60),
+            grace: Duration::ZERO,
+            weight: weight.into(),
+            body: Body::Pieces(Arc::default()),
+            report: Arc::default(),
+            cost: None,
+            born: 0,
+        }
+    }
+
     pub(super) fn age(&self) -> Age {
         match self.kept_at.elapsed().checked_sub(self.ttl) {
             None => Age::Fresh,

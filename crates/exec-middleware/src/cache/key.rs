@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use exec_core::{Context, Fingerprint, Request, Result, Scope};
+use exec_core::{Context, Fingerprint, Raw, Request, Result, Scope};
+use serde_json::Value;
 
 /// Two calls with one key may have one answer.
 ///
@@ -27,6 +28,11 @@ impl Key {
     pub fn of(request: &Request, context: &Context, scope: Scope) -> Result<Self> {
         let streamed = request.options.stream && request.input.as_received().is_some();
         Ok(Self { fingerprint: Fingerprint::of(request)?, tenant: tenant(context, scope), streamed })
+    }
+
+    /// A key that no request has in practice, a different one for each number.
+    pub(super) fn placeholder(n: u64) -> Self {
+        Self { fingerprint: Fingerprint::from(&Raw::from(Value::from(n))), tenant: None, streamed: false }
     }
 }
 

@@ -67,10 +67,10 @@ impl Load {
 
     async fn call(&self, born: u64) -> (News, Stage) {
         // Between looking for the answer and coming here somebody may have kept it.
-        if self.why == Why::Miss {
-            if let Look::Fresh(entry) = self.core.look(&self.key, &self.context).await {
-                return (News::Found(entry), Stage::Over);
-            }
+        if self.why == Why::Miss
+            && let Look::Fresh(entry) = self.core.look(&self.key, &self.context).await
+        {
+            return (News::Found(entry), Stage::Over);
         }
         if self.why != Why::Revalidate {
             self.core.count.misses.one();

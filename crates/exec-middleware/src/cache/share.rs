@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exec_core::{Chunk, Context, Cost, Error, ErrorKind, Money, Report, Response, Result, Reuse};
+use exec_core::{Chunk, Context, Cost, Error, ErrorKind, Report, Response, Result, Reuse};
 use futures_util::{Stream, StreamExt};
 
 use super::core::Core;
@@ -88,6 +88,8 @@ fn gone(why: Gone) -> Error {
 impl Core {
     /// What somebody did not pay.
     pub(super) fn save(&self, cost: Option<Cost>) {
-        self.count.saved.add(cost.map_or(Money::ZERO, Cost::total).as_micros());
+        if let Some(cost) = cost {
+            self.count.saved.add(cost.total().as_micros());
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use exec_core::Result;
+use hashbrown::DefaultHashBuilder;
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::sync::Cache as Moka;
@@ -27,6 +28,11 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot say.
     async fn get(&self, key: &Key) -> Result<Option<Arc<Entry>>>;
+
+    /// The same without waiting, for a store that needs none: `None` says to ask [`get`](Self::get).
+    fn get_now(&self, _key: &Key) -> Option<Option<Arc<Entry>>> {
+        None
+    }
 
     /// Keeps `entry`, for at least its `ttl` and `grace` unless there is no room.
     ///
@@ -69,11 +75,17 @@ pub struct Size {
     pub evicted: u64,
 }
 
+/// What an answer weighs, in bytes, where nothing is known of it.
+const TYPICAL: u64 = 4096;
+/// So many different requests are counted at least, and at most.
+const FEWEST: u64 = 128;
+const MOST: u64 = 4_096;
+
 /// Keeps answers in the memory of this process: bounded by what they weigh, and those that are asked for often stay
 /// (TinyLFU). An answer whose time and grace are over goes by itself.
 #[derive(Clone)]
 pub struct MemoryStore {
-    entries: Moka<Key, Arc<Entry>>,
+    entries: Moka<Key, Arc<Entry>, DefaultHashBuilder>,
     evicted: Arc<AtomicU64>,
 }
 
@@ -93,8 +105,26 @@ impl MemoryStore {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             })
-            .build();
-        Self { entries, evicted }
+            .build_with_hasher(DefaultHashBuilder::default());
+        let store = Self { entries, evicted };
+        store.size_sketch(capacity);
+        store
+    }
+
+    /// Makes room for counting how often what is asked for. Where answers are weighed, moka 0.12 makes it a quarter of
+    /// what it needs: it takes the answers held when half of the capacity is in use, and halves instead of doubling them.
+    /// So that moment is brought about with as many answers as there may be, all but one without weight.
+    fn size_sketch(&self, capacity: u64) {
+        let Ok(all) = u32::try_from(capacity) else { return };
+        let counted = (capacity / TYPICAL).clamp(FEWEST, MOST);
+        let keys: Vec<Key> = (0..counted).map(Key::placeholder).collect();
+        for (n, key) in keys.iter().enumerate() {
+            let weight = if n + 1 == keys.len() { all } else { 0 };
+            self.entries.insert(key.clone(), Arc::new(Entry::placeholder(weight)));
+        }
+        self.entries.run_pending_tasks();
+        keys.iter().for_each(|key| self.entries.invalidate(key));
+        self.entries.run_pending_tasks();
     }
 
     /// Does now what it would do in passing: making room and letting go. For tests and figures that must be exact.
@@ -107,6 +137,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn get(&self, key: &Key) -> Result<Option<Arc<Entry>>> {
         Ok(self.entries.get(key))
+    }
+
+    fn get_now(&self, key: &Key) -> Option<Option<Arc<Entry>>> {
+        Some(self.entries.get(key))
     }
 
     async fn put(&self, key: &Key, entry: Arc<Entry>) -> Result<()> {

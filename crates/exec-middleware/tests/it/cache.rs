@@ -119,13 +119,7 @@ async fn the_caller_says_what_the_cache_may_do() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_whole_good_answer_is_kept() {
-    let end = |finish| {
-        Chunk::End({
-            let mut summary = Summary::default();
-            summary.finish = finish;
-            summary
-        })
-    };
+    let end = |finish| Chunk::End(Summary { finish, ..Summary::default() });
     let answers = [
         Answer::cut(&["half"]),
         Answer::cut(&["half"]).then_error(ErrorKind::Upstream),
