@@ -35,7 +35,7 @@ type Governor =
 pub(crate) fn rows() -> Result<Vec<Row>> {
     let mut rows = virtually(worst())?;
     rows.extend(virtually(denial())?);
-    rows.extend(virtually(both())?);
+    rows.extend(virtually(async { both() })?);
     rows.extend(virtually(idle())?);
     Ok(rows)
 }
@@ -106,8 +106,8 @@ async fn worst() -> Result<Vec<Row>> {
     names
         .into_iter()
         .map(|who| match who {
-            OURS => Row::ours(GUARD, WORST, worst(who), "10"),
-            _ => Ok(Row::new(GUARD, WORST, who, worst(who))),
+            OURS => Row::ours(GUARD, WORST, worst(who).to_string(), "10"),
+            _ => Ok(Row::new(GUARD, WORST, who, worst(who).to_string())),
         })
         .collect()
 }
@@ -139,7 +139,9 @@ async fn denial() -> Result<Vec<Row>> {
         advance(wait - Duration::from_nanos(1)).await;
         let before = check().is_ok();
         advance(Duration::from_nanos(1)).await;
-        rows.push(Row::new(GUARD, DENIAL, who, said(before, check().is_ok())));
+        let saw = said(before, check().is_ok());
+        ensure(saw == "yes, no", || format!("{who}: {DENIAL}: {saw}"))?;
+        rows.push(Row::new(GUARD, DENIAL, who, saw));
     }
     let clock = FakeRelativeClock::default();
     let limit = rival(LIMIT, &clock)?;
@@ -161,7 +163,7 @@ fn yes(is: bool) -> &'static str {
 }
 
 /// Two limits, ten requests and a hundred tokens; two calls of sixty tokens.
-async fn both() -> Result<Vec<Row>> {
+fn both() -> Result<Vec<Row>> {
     let limits = vec![
         Limit { requests: Some(10), ..Limit::default() },
         Limit { tokens: Some(100), ..Limit::default() },
@@ -172,7 +174,7 @@ async fn both() -> Result<Vec<Row>> {
     let left = || limit.requests_left(&request, &context).unwrap_or(0);
     let before = left();
     ensure(limit.check(&request, &context, sixty).is_err(), || "the second call was let in".into())?;
-    let ours = Row::ours(GUARD, BOTH, before - left(), "0")?;
+    let ours = Row::ours(GUARD, BOTH, (before - left()).to_string(), "0")?;
 
     let clock = FakeRelativeClock::default();
     let (requests, tokens) = (rival(10, &clock)?, rival(100, &clock)?);

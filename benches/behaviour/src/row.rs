@@ -28,16 +28,16 @@ impl Row {
         guard: &'static str,
         probe: &'static str,
         who: &'static str,
-        saw: impl ToString,
+        saw: impl Into<String>,
     ) -> Self {
-        Self { guard, probe, who, saw: saw.to_string() }
+        Self { guard, probe, who, saw: saw.into() }
     }
 
     /// What we did, which must be what we promise.
     pub(crate) fn ours(
         guard: &'static str,
         probe: &'static str,
-        saw: impl ToString,
+        saw: impl Into<String>,
         promised: &str,
     ) -> Result<Self> {
         let row = Self::new(guard, probe, OURS, saw);

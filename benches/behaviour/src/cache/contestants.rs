@@ -12,6 +12,7 @@ use exec_middleware::{Cache, CacheConfig};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::Make;
 use crate::row::{Count, Result, made};
 
 /// What loading does.
@@ -76,14 +77,14 @@ impl Contestant {
     }
 }
 
-pub(super) const RIVALS: [(&str, fn(Loader) -> Result<Contestant>); 2] =
+pub(super) const RIVALS: [(&str, Make); 2] =
     [("moka `try_get_with`", moka), ("quick_cache `get_or_insert_async`", quick_cache)];
 
 pub(super) fn ours(loader: Loader) -> Result<Contestant> {
     let cache = made(Cache::new(CacheConfig::default()))?;
     let around = executor_fn(move |_: Request, _: &Context| {
         let load = loader.clone().load();
-        async move { Ok(Response::full(Output::text_of(&load.await?.to_string()))) }.boxed()
+        async move { Ok(Response::full(Output::text_of(load.await?.to_string()))) }.boxed()
     });
     let pipeline = Arc::new(Pipeline::new(around).with(cache.clone()));
     Ok(Contestant {
