@@ -38,7 +38,7 @@ impl Filled {
         let context = Context::new("1").with_tenant("tenant");
         let mut keys = Vec::new();
         for request in &requests {
-            runtime.block_on(pipeline.execute(request.clone(), &context))?;
+            let _response = runtime.block_on(pipeline.execute(request.clone(), &context))?;
             keys.push(Key::of(request, &context, Scope::Tenant)?);
         }
         Ok(Self { cache, pipeline, requests, keys, context })

@@ -63,12 +63,13 @@ fn write_options(form: &mut Canonical, options: &Options) {
         provider,
         cache: _,
         idempotency_key: _,
-        no_fallback: _,
+        no_fallback,
         restartable: _,
         headers,
         metadata: _,
     } = options;
     form.option(provider.as_deref());
+    form.len(usize::from(*no_fallback));
     form.len(headers.len());
     for (name, value) in headers {
         form.str(name);

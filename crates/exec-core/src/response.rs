@@ -30,14 +30,14 @@ pub struct Report {
     pub attempts: u32,
     /// Whether it took no upstream call of its own; then its summary has no cost.
     pub cached: bool,
-    /// Whose call it came from, if not from one of its own.
-    pub reuse: Option<Reuse>,
-    /// What the caller would have paid for a call of its own, where that is known when the answer begins.
-    pub saved: Option<Cost>,
     /// Whether it is a stand-in, given because nobody could answer.
     pub degraded: bool,
     /// Whether one provider said all of it. Of a stream this is known at its end: see [`Chunk::Handover`].
     pub integrity: Integrity,
+    /// Whose call it came from, if not from one of its own.
+    pub reuse: Option<Reuse>,
+    /// What the caller would have paid for a call of its own, where that is known when the answer begins.
+    pub saved: Option<Cost>,
     /// What of the request the provider's format could not express and was left out.
     pub dropped: Vec<String>,
     /// What the provider said of its own rate limits.

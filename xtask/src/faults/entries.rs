@@ -71,7 +71,9 @@ pub(super) fn entries() -> Vec<Entry> {
     let flapping = outage::FLAPPING;
     suite.push(Entry { id: flapping.id, title: flapping.title, part: Part::Suite });
     suite.sort_by_key(|entry| entry.id);
-    suite.push(Entry { id: outage::FIFTEEN.id, title: outage::FIFTEEN.title, part: Part::Rules });
+    for outage in [outage::FIFTEEN, outage::FIFTEEN_BY_MODE] {
+        suite.push(Entry { id: outage.id, title: outage.title, part: Part::Rules });
+    }
     suite.extend(Rule::ALL.map(|rule| Entry { id: rule.row().0, title: rule.row().1, part: Part::Rules }));
     suite
 }

@@ -25,6 +25,9 @@ pub(super) struct Outage {
     most: Option<u64>,
     /// How long after the outage the first provider must answer again.
     back: Duration,
+    /// Settings of both providers, and of the fallback over them.
+    member: &'static str,
+    fallback: &'static str,
 }
 
 /// Twenty requests, one every 4 s, across 60 s.
@@ -37,18 +40,31 @@ pub(super) const FLAPPING: Outage = Outage {
     limit: Duration::from_secs(30),
     most: None,
     back: Duration::from_secs(30),
+    member: settings::MEMBER,
+    fallback: settings::FALLBACK,
 };
 
 /// Fifteen requests in a row.
 pub(super) const FIFTEEN: Outage = Outage {
     id: "outage",
-    title: "first provider down for 8 s; fifteen requests in that time, and some more afterwards",
+    title: "first provider down for 8 s; fifteen requests in that time, then more until it is used again",
     lasts: Duration::from_secs(8),
     requests: 15,
     every: Duration::from_millis(200),
     limit: Duration::from_secs(30),
     most: Some(5),
     back: settings::OPEN,
+    member: settings::MEMBER,
+    fallback: settings::FALLBACK,
+};
+
+/// The same with the breaker of the fallback itself.
+pub(super) const FIFTEEN_BY_MODE: Outage = Outage {
+    id: "outage by mode",
+    title: "the same, `mode = \"circuit_breaker\"` with `failures = 5` instead of guards of each provider",
+    member: "",
+    fallback: "mode = \"circuit_breaker\"\nbreaker = { failures = 5, open = \"10s\" }",
+    ..FIFTEEN
 };
 
 /// How long to ask for the return of the first provider beyond its bound, to say how late it was.
@@ -62,8 +78,8 @@ impl Outage {
         let plan = Plan {
             route,
             models: [&model, SECOND_MODEL],
-            member: settings::MEMBER,
-            fallback: settings::FALLBACK,
+            member: self.member,
+            fallback: self.fallback,
             server: "",
         };
         let house = House::open(lab, &plan, &[]).await?;

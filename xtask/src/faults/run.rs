@@ -37,7 +37,7 @@ pub(super) async fn all(lab: Lab, only: &[String]) -> Result<Vec<Finding>> {
 
 fn outages(lab: &Arc<Lab>, wanted: &impl Fn(&str) -> bool) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for outage in [outage::FLAPPING, outage::FIFTEEN] {
+    for outage in [outage::FLAPPING, outage::FIFTEEN, outage::FIFTEEN_BY_MODE] {
         let routes = if outage.id == outage::FLAPPING.id { &Route::ALL[..] } else { &Route::ALL[..2] };
         for route in routes.iter().copied().filter(|_| wanted(outage.id)) {
             for dialect in Dialect::ALL {

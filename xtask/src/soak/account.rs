@@ -20,8 +20,13 @@ const KEPT: usize = 5;
 const GROWTH: u64 = 16 * 1024;
 
 /// What must be 0 when nobody calls: every gauge of something that is taken.
-const TAKEN: [&str; 4] =
-    ["exec_in_flight", "exec_limit_in_flight", "exec_limit_waiting", "exec_breaker_probes"];
+const TAKEN: [&str; 5] = [
+    "exec_in_flight",
+    "exec_calls_in_flight",
+    "exec_limit_in_flight",
+    "exec_limit_waiting",
+    "exec_breaker_probes",
+];
 
 /// How the operations of a round ended, as their callers know it.
 #[derive(Debug, Default)]
@@ -127,6 +132,7 @@ impl Books {
         let figures = figures(setup).await?;
         println!();
         self.outcomes();
+        self.calls(&figures);
         self.arrivals(setup, &figures);
         self.limits(&figures);
         self.open_files(setup)?;
@@ -167,19 +173,38 @@ impl Books {
         );
     }
 
-    /// The server's own count against that of the callers. Those who left may have been counted or not.
-    fn arrivals(&mut self, setup: &Setup, figures: &Figures) {
+    /// The server's own count against that of the callers. Those who left may have been counted as anything, or not at all
+    /// if they left before the server had read their request.
+    fn calls(&mut self, figures: &Figures) {
+        let of = |outcome: &str| figures.sum("exec_calls_total", &[&format!("outcome=\"{outcome}\"")]) as u64;
+        let [completed, failed, rejected, cancelled] =
+            ["completed", "failed", "rejected", "cancelled"].map(of);
+        let all = completed + failed + rejected + cancelled;
+        let Account { answered, failed: told, refused, late, left, .. } = self.all;
+        let within = |server: u64, callers: u64| (callers..=callers + left).contains(&server);
+        let operations = self.all.operations();
+        let sum =
+            format!("{completed} completed + {failed} failed + {rejected} rejected + {cancelled} cancelled");
+        let fits = all <= operations && all + left >= operations;
+        self.must(fits, format!("the server counted {all} = {sum}; {left} of the {operations} left"));
+        self.must(
+            within(completed, answered),
+            format!("{completed} completed, of which {answered} were read to the end"),
+        );
+        let (there, here) = (failed + rejected, told + refused + late);
+        self.must(within(there, here), format!("{there} failed or rejected, of which {here} were told"));
+        self.must(cancelled <= left, format!("{cancelled} cancelled, {left} left"));
         let pipeline = |name: &str| {
             let all = figures.of(name).filter(|(labels, _)| !labels.contains("provider="));
             all.map(|(_, value)| value).sum::<f64>()
         };
-        let counted = pipeline("exec_limit_admitted_total") + pipeline("exec_limit_turned_away_total");
+        let limit = pipeline("exec_limit_admitted_total") + pipeline("exec_limit_turned_away_total");
+        self.must(limit == all as f64, format!("the limit of all calls saw {limit} of {all}"));
+    }
+
+    /// What was let through to a provider against what arrived there.
+    fn arrivals(&mut self, setup: &Setup, figures: &Figures) {
         let (operations, left) = (self.all.operations() as f64, self.all.left as f64);
-        let fits = counted <= operations && counted >= operations - left;
-        self.must(
-            fits,
-            format!("the server counted {counted} operations, the callers {operations} of which {left} left"),
-        );
         let rejected = figures.sum("exec_rate_limit_refused_total", &[]);
         self.must(rejected == 0.0, format!("the rate limit refused {rejected}"));
         for (name, upstream) in [("first", &setup.first), ("second", &setup.second)] {

@@ -41,7 +41,7 @@ fn configuration(first: &str, second: &str) -> String {
     let timeout = "timeout = { connect = \"5s\", first_chunk = \"5s\", idle = \"5s\", total = \"8s\" }";
     let transport = "transport = { max_connections = 512, max_waiting = 4096 }";
     let breaker = "breaker = { failure_rate = 0.8, volume = 50, open = \"500ms\", open_max = \"1s\" }";
-    let guard = "guard = [\"retry\", \"breaker\", \"limit\", \"timeout\"]\nretry = { attempts = 2, total = \"6s\", backoff = { base = \"10ms\", cap = \"50ms\" } }";
+    let guard = "guard = [\"retry\", \"hedge\", \"breaker\", \"limit\", \"timeout\"]\nretry = { attempts = 2, total = \"6s\", backoff = { base = \"10ms\", cap = \"50ms\" } }";
     format!(
         r#"
 [server]
@@ -49,7 +49,7 @@ default_provider = "either"
 max_connections = 12000
 
 [pipeline]
-middleware = ["trace", "catch_panic", "validate", "rate_limit", "concurrency_limit", "timeout"]
+middleware = ["trace", "metrics", "catch_panic", "validate", "rate_limit", "concurrency_limit", "timeout"]
 
 [middleware.rate_limit]
 limits = [{{ requests = {REQUESTS}, tokens = {TOKENS}, window = "{}s", per = "global" }}]
@@ -85,6 +85,7 @@ limit = {{ adaptive = {{ min = 100, max = 600, initial = 400, queue = 2000, wait
 [providers.either]
 type = "fallback"
 members = ["first", "second"]
+mid_stream = "continue"
 "#,
         WINDOW.as_secs()
     )

@@ -12,12 +12,14 @@ use serde_json::Value;
 /// and two requests of one tenant only by 128 bits of BLAKE3 that are alike: to find a second request for a given key
 /// takes 2^128 tries, to find any two of one's own 2^64. For answers that came in a wire format, whether they were
 /// streamed belongs to the key as well: events of a stream hold fields that a whole answer has no place for, and the
-/// other way round.
+/// other way round. So does whether the caller can be told that an answer begins anew: who cannot must not share the
+/// stream of one who can.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     fingerprint: Fingerprint,
     tenant: Option<Arc<str>>,
     streamed: bool,
+    restartable: bool,
 }
 
 impl Key {
@@ -27,12 +29,19 @@ impl Key {
     /// `InvalidRequest` when the input is not JSON.
     pub fn of(request: &Request, context: &Context, scope: Scope) -> Result<Self> {
         let streamed = request.options.stream && request.input.as_received().is_some();
-        Ok(Self { fingerprint: Fingerprint::of(request)?, tenant: tenant(context, scope), streamed })
+        let restartable = request.options.restartable || !request.options.stream;
+        Ok(Self {
+            fingerprint: Fingerprint::of(request)?,
+            tenant: tenant(context, scope),
+            streamed,
+            restartable,
+        })
     }
 
     /// A key that no request has in practice, a different one for each number.
     pub(super) fn placeholder(n: u64) -> Self {
-        Self { fingerprint: Fingerprint::from(&Raw::from(Value::from(n))), tenant: None, streamed: false }
+        let fingerprint = Fingerprint::from(&Raw::from(Value::from(n)));
+        Self { fingerprint, tenant: None, streamed: false, restartable: false }
     }
 }
 

@@ -142,7 +142,8 @@ impl Load {
             cost: summary.cost,
             born,
         };
-        if empty || weight > self.room() || !self.core.marks.good(born, &entry.subject) {
+        let unfit = empty || report.degraded || weight > self.room();
+        if unfit || !self.core.marks.good(born, &entry.subject) {
             self.core.count.refused.one();
             return;
         }
@@ -177,7 +178,7 @@ fn is_final(error: &Error) -> bool {
     )
 }
 
-/// The pieces so far; none once they are too many.
+/// The pieces so far; none once they are too many, or not of one provider.
 struct Record {
     chunks: Vec<Chunk>,
     weight: usize,
@@ -186,7 +187,9 @@ struct Record {
 
 impl Record {
     fn add(&mut self, chunk: &Chunk, room: usize) {
-        self.weight = self.weight.saturating_add(chunk_weight(chunk));
+        // What began with another is told in full to those who wait now, and not kept: a report is one provider's.
+        let more = if matches!(chunk, Chunk::Handover(_)) { usize::MAX } else { chunk_weight(chunk) };
+        self.weight = self.weight.saturating_add(more);
         if self.weight > room {
             self.chunks = Vec::new();
         } else {

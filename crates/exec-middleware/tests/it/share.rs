@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use exec_core::testing::{Answer, Script};
 use exec_core::{
-    Chunk, Context, Error, ErrorKind, Executor, Operation, Options, Output, Pipeline, Request, Response,
-    Result, Reuse, Summary, executor_fn,
+    Chunk, Context, Error, ErrorKind, Executor, Handover, Operation, Options, Output, Pipeline, Report,
+    Request, Response, Result, Reuse, Summary, executor_fn,
 };
 use exec_middleware::{Cache, CacheConfig};
 use futures_util::future::join_all;
@@ -303,4 +303,45 @@ async fn a_storm_of_callers_who_leave_gets_true_answers_and_leaves_nothing() {
     let stats = cache.stats();
     assert_eq!((stats.in_flight, alive.load(Ordering::SeqCst)), (0, 0), "{stats:?}");
     assert!(stats.coalesced > 100 && stats.misses > 100, "{stats:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_of_one_provider_or_stands_in_is_not_kept() {
+    let handover = Handover { report: Report::default(), anew: true };
+    let taken_over = Answer::cut(&["half"])
+        .chunk(Chunk::Handover(Box::new(handover)))
+        .chunk(Chunk::Text("whole".to_owned()))
+        .chunk(Chunk::End(Summary::default()));
+    let script = Script::new("a", [taken_over]);
+    let pipeline = around(&script, cache());
+    for calls in 1..=2 {
+        assert_eq!(text(&pipeline, streamed(), &Context::new("1")).await.unwrap(), "whole");
+        assert_eq!(script.calls(), calls);
+    }
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let stand_in = executor_fn(move |_, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let report = Report { degraded: true, ..Report::default() };
+        Box::pin(async { Ok(Response::full(Output::text_of("later")).with_report(report)) })
+    });
+    let pipeline = Pipeline::new(stand_in).with(cache());
+    for n in 1..=2 {
+        assert_eq!(text(&pipeline, unary(), &Context::new("1")).await.unwrap(), "later");
+        assert_eq!(calls.load(Ordering::SeqCst), n);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_begin_anew_or_wants_no_fallback_shares_with_nobody_who_does() {
+    let script = Script::new("a", [slow_stream()]);
+    let pipeline = around(&script, cache());
+    let plain = Options { stream: true, ..Options::default() };
+    let restartable = Options { restartable: true, ..plain.clone() };
+    let alone = Options { no_fallback: true, ..plain.clone() };
+    let context = Context::new("1");
+    let asked =
+        [plain, restartable, alone].map(|options| text(&pipeline, unary().with_options(options), &context));
+    assert!(join_all(asked).await.into_iter().all(|text| text.unwrap() == whole()));
+    assert_eq!(script.calls(), 3);
 }
