@@ -44,30 +44,6 @@ pub struct Report {
     pub limits: Option<Arc<RateLimitHint>>,
 }
 
-/// Whose call an answer came from, that took none of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reuse {
-    /// An earlier one: the answer was kept and is good.
-    Hit,
-    /// An earlier one: the answer was kept, and its time is over.
-    Stale,
-    /// One that was under way.
-    Coalesced,
-}
-
-impl Reuse {
-    /// The stable name used in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Stale => "stale",
-            Self::Coalesced => "coalesced",
-        }
-    }
-}
-
 /// Whether an answer is of one piece.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -108,6 +84,30 @@ impl Integrity {
         match self {
             Self::Whole => None,
             Self::Continued { broken, at } | Self::Restarted { broken, at } => Some((broken, *at)),
+        }
+    }
+}
+
+/// Whose call an answer came from, that took none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reuse {
+    /// An earlier one: the answer was kept and is good.
+    Hit,
+    /// An earlier one: the answer was kept, and its time is over.
+    Stale,
+    /// One that was under way.
+    Coalesced,
+}
+
+impl Reuse {
+    /// The stable name used in JSON and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Coalesced => "coalesced",
         }
     }
 }
