@@ -1,7 +1,9 @@
 //! What failures mean, as providers word them: every entry of `errors/*.json` is answered by a server and judged.
 //!
-//! An entry has the body as it was seen or is documented, shortened where nothing depends on it and without names of
-//! accounts, and in `from` who sends it and where that is written. What it must mean is a kind, a remedy, a code and a wait.
+//! An entry has a body, shortened where nothing depends on it and without names of accounts, and in `from` who sends it.
+//! `found` says that the words were read in a public report of the failure; of the others the words or codes are known
+//! from documents and use, and the rest is the shape in which that provider answers, or stands for a class of servers.
+//! What it must mean is a kind, a remedy, a code and a wait.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ const IN_90_S: &str = "{in 90s}";
 #[serde(deny_unknown_fields)]
 struct Recorded {
     from: String,
+    found: bool,
     format: Speaks,
     status: u16,
     #[serde(default)]
@@ -170,7 +173,9 @@ async fn every_recorded_failure_means_what_it_should() {
     let mut wrong = Vec::new();
     for (number, one) in all.iter().enumerate() {
         let error = one.error(format!("http://{address}/{number}")).await;
-        wrong.extend(one.check(&error).err().map(|why| format!("{} ({}): {why}", one.from, one.status)));
+        let found = if one.found { "found" } else { "known" };
+        let why = one.check(&error).err();
+        wrong.extend(why.map(|why| format!("{} ({found}, {}): {why}", one.from, one.status)));
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
