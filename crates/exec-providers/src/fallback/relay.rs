@@ -175,9 +175,13 @@ impl Running {
 
     /// A chunk of somebody who took over.
     fn add(&mut self, mut chunk: Chunk) -> Result<()> {
-        if let (Chunk::End(summary), Some(spent)) = (&mut chunk, self.spent) {
-            // What is not known of one part is not known of the whole.
-            summary.usage = summary.usage.map(|usage| usage.plus(spent));
+        if let Chunk::End(summary) = &mut chunk {
+            // What is not known of one part is not known of the whole. A price is said at the end only, and whoever broke
+            // off said none.
+            summary.cost = None;
+            if let Some(spent) = self.spent {
+                summary.usage = summary.usage.map(|usage| usage.plus(spent));
+            }
         }
         let Some(Joined { join, thinking }) = &mut self.joined else { return Ok(()) };
         let text = match &chunk {

@@ -72,6 +72,45 @@ async fn retries_come_before_the_next_member_and_share_the_attempts() {
     assert_eq!((busy.calls(), spare.calls()), (3, 1));
 }
 
+/// Fails with the error it is told.
+struct Failing(&'static str, fn() -> Error);
+
+#[async_trait]
+impl Executor for Failing {
+    async fn execute(&self, _: Request, _: &Context) -> Result<Response> {
+        Err(self.1())
+    }
+}
+
+impl Provider for Failing {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        static CAN: std::sync::LazyLock<Capabilities> =
+            std::sync::LazyLock::new(|| Capabilities::of([Operation::CHAT]));
+        &CAN
+    }
+}
+
+#[tokio::test]
+async fn what_one_member_may_have_done_is_not_unsent_because_the_next_was_not_reached() {
+    let cut = || Error::new(ErrorKind::Upstream, "cut");
+    let refused = || Error::new(ErrorKind::Unavailable, "refused").with_unsent(true);
+    let wrong = || Error::new(ErrorKind::InvalidRequest, "no").with_unsent(true);
+    let unsent = async |first: fn() -> Error, second: fn() -> Error| {
+        let members: Vec<Arc<dyn Provider>> =
+            vec![Arc::new(Failing("first", first)), Arc::new(Failing("second", second))];
+        ask(&fallback(members, FallbackConfig::default())).await.unwrap_err().is_unsent()
+    };
+    assert!(!unsent(cut, refused).await);
+    assert!(!unsent(refused, cut).await);
+    assert!(!unsent(cut, wrong).await, "a tour that is stopped");
+    assert!(unsent(refused, refused).await);
+    assert!(unsent(refused, wrong).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_fifteen_calls_makes_five_and_ends_by_itself() {
     let mut answers = vec![Answer::error(ErrorKind::Unavailable); 5];

@@ -5,12 +5,19 @@ use std::sync::Arc;
 use exec_core::{Attempt, Context, Error, ErrorKind, Event, Provider, Request};
 
 /// What happened so far.
-#[derive(Default)]
 pub(super) struct Tour {
     attempts: Vec<Attempt>,
     /// The last error of a member that was really asked, which says more than one that was passed over.
     last: Option<Error>,
     from: Option<(Arc<str>, ErrorKind)>,
+    /// Whether no attempt can have reached anybody.
+    unsent: bool,
+}
+
+impl Default for Tour {
+    fn default() -> Self {
+        Self { attempts: Vec::new(), last: None, from: None, unsent: true }
+    }
 }
 
 impl Tour {
@@ -23,6 +30,7 @@ impl Tour {
 
     pub(super) fn failed(&mut self, member: &dyn Provider, error: Error) {
         self.attempts.extend(attempts(member, &error));
+        self.unsent &= error.is_unsent();
         if error.kind() != ErrorKind::Unsupported {
             self.from = Some((member.name().into(), error.kind()));
         }
@@ -37,12 +45,13 @@ impl Tour {
             return error;
         }
         self.attempts.extend(attempts(member, &error));
-        Error::all_failed(self.attempts, error)
+        let unsent = self.unsent && error.is_unsent();
+        Error::all_failed(self.attempts, error).with_unsent(unsent)
     }
 
     pub(super) fn exhausted(self) -> Error {
         let last = self.last.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no provider was asked"));
-        Error::all_failed(self.attempts, last)
+        Error::all_failed(self.attempts, last).with_unsent(self.unsent)
     }
 }
 
@@ -57,5 +66,6 @@ pub(super) fn attempts(member: &dyn Provider, error: &Error) -> Vec<Attempt> {
 
 pub(super) fn unsupported(request: &Request) -> Error {
     let model = request.model.as_deref().unwrap_or("its default model");
-    Error::new(ErrorKind::Unsupported, format!("cannot run `{}` with {model}", request.operation))
+    let message = format!("cannot run `{}` with {model}", request.operation);
+    Error::new(ErrorKind::Unsupported, message).with_unsent(true)
 }

@@ -21,13 +21,10 @@ impl ErrorReader {
     /// What an answer with a status that is no success means.
     pub(super) fn http(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
         let said = self.said(body);
-        let should_retry = header(headers, "x-should-retry").and_then(|text| text.parse().ok());
-        let verdict = error_rules::judge(status, &said, should_retry);
-        let mut error = verdict.into_error(status, &self.message(&said));
-        let wait = retry_after(headers, SystemTime::now()).or_else(|| limit_reset(status, headers));
-        if let Some(wait) = wait {
-            error = error.with_retry_after(wait);
-        }
+        let verdict = error_rules::judge(status, &said, headers);
+        let error = verdict.into_error(status, &self.message(&said));
+        let wait = retry_after(headers, SystemTime::now()).or_else(|| said.wait(error.kind()));
+        let error = waiting(error, wait.or_else(|| limit_reset(status, headers)));
         error.with_upstream(self.key.answer(status, body))
     }
 
@@ -35,7 +32,10 @@ impl ErrorReader {
     pub(super) fn in_answer(&self, body: &Bytes) -> Error {
         let said = self.said(body);
         let status = said.status.unwrap_or(200);
-        let error = error_rules::judge(status, &said, None).into_error(status, &self.message(&said));
+        let verdict = error_rules::judge(status, &said, &HeaderMap::new());
+        let error = verdict.into_error(status, &self.message(&said));
+        let wait = said.wait(error.kind());
+        let error = waiting(error, wait);
         error.with_upstream(self.key.answer(status, body))
     }
 
@@ -53,7 +53,14 @@ impl ErrorReader {
     fn plain(&self, body: &Bytes) -> Option<Said> {
         let text = std::str::from_utf8(body).ok()?.trim();
         let readable = !text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('<');
-        readable.then(|| Said { message: Some(self.key.redact(text)), ..Said::default() })
+        readable.then(|| Said::plain(self.key.redact(text)))
+    }
+}
+
+fn waiting(error: Error, wait: Option<Duration>) -> Error {
+    match wait {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
     }
 }
 

@@ -52,6 +52,22 @@ pub(super) fn go_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+/// The wait that a message asks for in words: "try again in 1m2.5s", "retry after 30 seconds".
+pub(super) fn spoken_wait(message: &str) -> Option<Duration> {
+    let message = message.to_ascii_lowercase();
+    let phrases = ["try again in ", "retry in ", "retry after ", "please wait "];
+    let rest = phrases.iter().find_map(|phrase| Some(message.split_once(phrase)?.1))?;
+    let mut words = rest.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';', ')']));
+    let (first, unit) = (words.next()?, words.next().unwrap_or_default());
+    let unit = match unit {
+        "second" | "seconds" => "s",
+        "minute" | "minutes" => "m",
+        "hour" | "hours" => "h",
+        _ => "",
+    };
+    go_duration(first).or_else(|| go_duration(&format!("{first}{unit}")))
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderName, HeaderValue};
@@ -75,5 +91,18 @@ mod tests {
         let requests = Some(Allowance { limit: Some(60), remaining: Some(59), reset });
         assert_eq!(hint, Some(RateLimitHint { requests, tokens: None }));
         assert_eq!(said(&[("x-ratelimit-limit-tokens", "many"), ("x-request-id", "1")]), None);
+    }
+
+    #[test]
+    fn a_wait_in_words_is_read_where_it_is_one() {
+        let millis = |text| spoken_wait(text).map(|wait| wait.as_millis());
+        assert_eq!(millis("Please try again in 4.77s. Need more tokens?"), Some(4770));
+        assert_eq!(millis("Please try again in 7m12s."), Some(432_000));
+        assert_eq!(millis("Please retry after 30 seconds. Go here"), Some(30_000));
+        assert_eq!(millis("Please retry in 36.429760048s."), Some(36_429));
+        assert_eq!(millis("try again in 1 hour"), Some(3_600_000));
+        for text in ["try again in a moment", "try again in ", "retry after 3", "retry after é", "wait"] {
+            assert_eq!(millis(text), None, "{text}");
+        }
     }
 }

@@ -175,7 +175,8 @@ async fn thinking_comes_once() {
 #[tokio::test]
 async fn what_both_have_used_is_added_up() {
     let used = |input, output| exec_core::Usage { input, output, ..exec_core::Usage::default() };
-    let summary = exec_core::Summary { usage: Some(used(7, 5)), ..exec_core::Summary::default() };
+    let cost = Some(Cost::default());
+    let summary = exec_core::Summary { usage: Some(used(7, 5)), cost, ..exec_core::Summary::default() };
     let first = Answer::cut(&["some "]).chunk(Chunk::Spent(used(3, 1))).then_error(ErrorKind::Upstream);
     let second = Answer::cut(&["some words"]).chunk(Chunk::End(summary));
     let both: Vec<Arc<dyn Provider>> =
@@ -184,6 +185,7 @@ async fn what_both_have_used_is_added_up() {
     let answer = either.execute(hello(true), &Context::new("1")).await.unwrap();
     let output = answer.collect().await.unwrap();
     assert_eq!((output.text().as_str(), output.summary.usage), ("some words", Some(used(10, 6))));
+    assert_eq!(output.summary.cost, None, "the price of what the first has said is not known");
 
     let either = fallback(vec![Script::new("first", [first]), dead("other")], policy(MidStream::Restart));
     let answer = either.execute(hello(true), &Context::new("1")).await.unwrap();
