@@ -88,7 +88,7 @@ impl Pair {
     }
 
     async fn call(&self, n: usize) -> std::result::Result<(), String> {
-        let (dialect, stream) = (Dialect::ALL[n % 3], n % 2 == 0);
+        let (dialect, stream) = (Dialect::ALL[n % 3], n.is_multiple_of(2));
         let until = Instant::now() + LIMIT;
         while Instant::now() < until {
             for which in [n % 2, (n + 1) % 2] {
