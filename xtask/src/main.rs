@@ -28,9 +28,11 @@ cargo xtask JOB
        [--check] [--debug]     compare the report instead of writing it; the debug build
   soak [--minutes N]           thousands of callers, leaving and failing; afterwards nothing may be left taken
        [--operations N] [--callers N] [--seed N] [--quick] [--debug]
-  ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, alone (each crate), light (crate counts)
+  ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, behaviour, alone (each crate),
+                               light (crate counts)
   tidy [--fix]                 the house rules; --fix writes the crates' README files from their docs
   bench [NAME] [--quick]       run the benches and print one table with ratios
+  bench --behaviour [--check]  write what guards and rivals do into docs/middleware.md, or check what it says
   upstream [--listen ADDR]     a fault-injecting upstream that speaks the OpenAI and Anthropic formats
 ";
 

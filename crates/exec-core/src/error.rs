@@ -12,12 +12,13 @@ use crate::raw::Raw;
 /// A result whose error is [`Error`] unless said otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// A failed call. Eight bytes, so that `Result` stays small.
+/// A failed call. Eight bytes, so that `Result` stays small. A clone tells the same to another waiter.
+#[derive(Clone)]
 pub struct Error(Box<Detail>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Detail {
     kind: ErrorKind,
     message: String,
@@ -249,8 +250,8 @@ impl Error {
 
     /// Keeps the cause. Its text must hold no secret.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into());
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into().into());
         self
     }
 

@@ -67,6 +67,13 @@ pub enum Event {
     CacheHit,
     /// No kept answer was there.
     CacheMiss,
+    /// A kept answer past its time was used.
+    CacheStale,
+    /// The place where answers are kept failed or was too slow. The call goes on without it.
+    CacheFailed {
+        /// How.
+        kind: ErrorKind,
+    },
     /// An equal call was already under way and is shared.
     Coalesced,
     /// A breaker opened, closed, or lets a probe through.
@@ -104,6 +111,8 @@ impl Event {
             Self::FellBack { .. } => "fell_back",
             Self::CacheHit => "cache_hit",
             Self::CacheMiss => "cache_miss",
+            Self::CacheStale => "cache_stale",
+            Self::CacheFailed { .. } => "cache_failed",
             Self::Coalesced => "coalesced",
             Self::BreakerChanged { .. } => "breaker_changed",
             Self::Shed { .. } => "shed",

@@ -85,7 +85,7 @@ pub use self::pipeline::Pipeline;
 pub use self::provider::{Capabilities, Health, Provider};
 pub use self::raw::Raw;
 pub use self::request::{CachePolicy, Input, Options, Priority, Request};
-pub use self::response::{Chunks, End, Integrity, Report, Response};
+pub use self::response::{Chunks, End, Integrity, Report, Response, Reuse};
 pub use self::selector::{Ranking, Reason, Selector};
 pub use self::strategy::{Fit, Strategy};
 pub use self::text::Text;

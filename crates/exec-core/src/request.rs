@@ -155,6 +155,16 @@ impl Input {
         self.0.received.as_ref().map(|(wire, bytes)| (*wire, bytes))
     }
 
+    /// The cheapest thing here that says all of it.
+    pub(crate) fn form(&self) -> Form<'_> {
+        match (&self.0.received, self.0.value.get(), self.0.chat.get()) {
+            (Some((_, bytes)), ..) => Form::Received(bytes),
+            (None, Some(value), _) => Form::Value(value),
+            (None, None, Some(chat)) => Form::Chat(chat),
+            (None, None, None) => Form::Nothing,
+        }
+    }
+
     /// The conversation, parsed from the canonical JSON form if it was not given as one.
     ///
     /// # Errors
@@ -184,7 +194,22 @@ impl Input {
     }
 }
 
-fn not_a(what: &str, error: &serde_json::Error) -> Error {
+/// What an [`Input`] is made of.
+pub(crate) enum Form<'a> {
+    Received(&'a [u8]),
+    Value(&'a Value),
+    Chat(&'a Chat),
+    Nothing,
+}
+
+impl Form<'_> {
+    /// So many bytes of text, where that is known.
+    pub(crate) fn size(&self) -> usize {
+        if let Self::Received(bytes) = self { bytes.len() } else { 0 }
+    }
+}
+
+pub(crate) fn not_a(what: &str, error: &dyn fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidRequest, format!("the input is no {what}: {error}"))
 }
 

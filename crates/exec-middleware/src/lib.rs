@@ -7,6 +7,7 @@
 //! | [`CatchPanic`] | a panic below becomes an error, in the call and in its body |
 //! | [`Validate`] | a request that cannot work is refused with every reason at once |
 //! | [`RateLimit`] | never more requests, tokens or money than a time allows, and a denial says exactly how long to wait |
+//! | [`Cache`] | an answer there is already is used again, and equal calls at once are one |
 //! | [`Retry`] | a call that failed for a passing reason is made again, within attempts, deadline and one shared budget |
 //! | [`Hedge`] | a call that is slower than usual is made a second time, and the first content wins |
 //! | [`CircuitBreaker`], [`Breakers`] | what is broken is not called, and is tried again by exactly so many probes |
@@ -40,6 +41,7 @@
 //! ```
 
 pub mod breaker;
+pub mod cache;
 mod catch_panic;
 mod hedge;
 mod histogram;
@@ -55,6 +57,7 @@ mod trace;
 mod validate;
 
 pub use self::breaker::{BreakerConfig, Breakers, CircuitBreaker};
+pub use self::cache::{Cache, CacheConfig, CacheStats};
 pub use self::catch_panic::CatchPanic;
 pub use self::hedge::{Hedge, HedgeConfig, HedgeStats};
 pub use self::limit::{
@@ -71,3 +74,8 @@ pub use self::retry::{
 pub use self::timeout::{Timeout, TimeoutConfig};
 pub use self::trace::Trace;
 pub use self::validate::{Issues, Rule, Severity, Validate, ValidateConfig};
+
+/// Runs the code of the page about guards.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/middleware.md")]
+struct MiddlewarePage;

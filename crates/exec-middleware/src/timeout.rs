@@ -106,7 +106,7 @@ fn late(code: &'static str, message: String) -> Error {
 }
 
 /// A body with its limits.
-struct Limited {
+pub(crate) struct Limited {
     chunks: Chunks,
     idle: Option<Duration>,
     /// Since when the reader has been waiting for content.
@@ -118,7 +118,12 @@ struct Limited {
 }
 
 impl Limited {
-    fn new(chunks: Chunks, idle: Option<Duration>, total: Option<Instant>, context: &Context) -> Self {
+    pub(crate) fn new(
+        chunks: Chunks,
+        idle: Option<Duration>,
+        total: Option<Instant>,
+        context: &Context,
+    ) -> Self {
         let total = total.map(|at| (at, "total_timeout"));
         let deadline = context.deadline().map(|at| (at, "deadline_exceeded"));
         let end = [total, deadline].into_iter().flatten().min();

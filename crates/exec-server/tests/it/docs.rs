@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::support::Client;
 
 const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
+const GUARDS: &str = include_str!("../../../../docs/middleware.md");
 const README: &str = include_str!("../../../../README.md");
 
 /// The blocks of `language` in a document.
@@ -43,7 +44,8 @@ fn problems(tree: Value, environment: &Environment) -> Vec<(String, String)> {
 
 #[test]
 fn every_block_of_configuration_can_be_used() {
-    let all: Vec<_> = blocks(CONFIGURATION, "toml").into_iter().chain(blocks(README, "toml")).collect();
+    let pages = [CONFIGURATION, GUARDS, README];
+    let all: Vec<_> = pages.iter().flat_map(|page| blocks(page, "toml")).collect();
     assert!(all.len() >= 5, "{} blocks", all.len());
     for block in all {
         let mut tree: Value = toml::from_str(&block).unwrap_or_else(|error| panic!("{error} in\n{block}"));
