@@ -3,7 +3,6 @@
 use super::dice::Dice;
 use crate::lab::{Call, Client, Dialect, Told};
 use std::time::Duration;
-use tokio::time::Instant;
 use xtask::upstream::text;
 
 /// In a hundred operations.
@@ -106,10 +105,7 @@ impl Operation {
 
     pub(super) async fn run(&self, client: Client) -> Outcome {
         let call = Call::ask(self.dialect, &self.model, self.stream);
-        let work = async {
-            let talk = client.begin(&call).await.map_err(|error| format!("cannot connect: {error}"))?;
-            Ok(talk.finish(Instant::now() + LIMIT).await)
-        };
+        let work = client.send(&call, LIMIT);
         let heard = match self.leaves {
             None => work.await,
             // Dropping the work is leaving.
@@ -118,10 +114,7 @@ impl Operation {
                 Err(_) => return Outcome::Left,
             },
         };
-        match heard {
-            Ok(heard) => self.judge(&Told::read(self.dialect, &heard), heard.status),
-            Err(why) => Outcome::Wrong(why),
-        }
+        self.judge(&Told::read(self.dialect, &heard), heard.status)
     }
 
     fn judge(&self, told: &Told, status: u16) -> Outcome {
