@@ -2,7 +2,7 @@
 
 use super::entries::{Entry, Part};
 use super::verdict::{Finding, Verdict};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The findings as a page of Markdown.
@@ -63,10 +63,18 @@ fn word<'a>(findings: impl Iterator<Item = &'a &'a Finding>) -> &'static str {
     findings.map(|finding| finding.verdict).max().map_or("not run", Verdict::word)
 }
 
-/// Everything different that was seen, in a stable order.
+/// Everything different that was seen, in a stable order, each with the forms in which it was unless that is all of them.
 fn seen(findings: &[&Finding]) -> String {
-    let all: BTreeSet<&str> = findings.iter().map(|finding| finding.seen.as_str()).collect();
-    all.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ")
+    let every: BTreeSet<_> = findings.iter().map(|finding| finding.form).collect();
+    let mut all: BTreeMap<&str, BTreeSet<Option<&str>>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| !finding.seen.is_empty()) {
+        all.entry(&finding.seen).or_default().insert(finding.form);
+    }
+    let shown = all.into_iter().map(|(seen, forms)| {
+        let named: Vec<&str> = forms.iter().copied().flatten().collect();
+        if forms == every { seen.to_owned() } else { format!("{}: {seen}", named.join(" and ")) }
+    });
+    shown.collect::<Vec<_>>().join(" · ")
 }
 
 /// The verdicts of a page: every row of a table as far as its verdicts go.
@@ -80,7 +88,7 @@ mod tests {
     use super::*;
 
     fn finding(id: &'static str, column: &'static str, verdict: Verdict, seen: &str) -> Finding {
-        Finding { id, column, verdict, seen: seen.to_owned(), wrong: Vec::new() }
+        Finding { id, column, form: None, verdict, seen: seen.to_owned(), wrong: Vec::new() }
     }
 
     #[test]
@@ -93,6 +101,17 @@ mod tests {
         ];
         let text = table([entry].iter(), &["openai", "anthropic"], &all);
         assert!(text.ends_with("| R1 | leaving | safe | not run | a · b |\n"), "{text}");
+    }
+
+    #[test]
+    fn what_only_one_form_showed_is_said_to_be_its() {
+        let of = |form: &'static str, seen: &str| Finding {
+            form: Some(form),
+            ..finding("S08", "openai", Verdict::Pass, seen)
+        };
+        let (streamed, whole, both) = (of("streamed", "a"), of("whole", "b"), of("whole", "a"));
+        assert_eq!(seen(&[&streamed, &whole]), "streamed: a · whole: b");
+        assert_eq!(seen(&[&streamed, &both]), "a");
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Rule {
                 "retry-after",
                 "`retry-after` in seconds, as a date and in milliseconds: waited for where it fits, passed on where not",
             ),
-            Self::Errors => ("errors", "every failure the upstream knows and recorded bodies of others"),
+            Self::Errors => {
+                ("errors", "bodies of failures as providers, compatible servers and proxies send them")
+            }
             Self::Stopping => ("stopping", "SIGTERM with streams under way"),
             Self::Rolling => ("restart", "one of two servers restarted under load"),
         }

@@ -3,7 +3,7 @@
 use super::house::{Route, Wire};
 use super::rules::Rule;
 use super::scenario::Form;
-use super::verdict::{Checks, Finding};
+use super::verdict::{Checks, Finding, Verdict};
 use super::{catalogue, outage};
 use crate::lab::{Dialect, Lab};
 use crate::shell::Result;
@@ -71,7 +71,12 @@ fn rules(lab: &Arc<Lab>, wanted: &impl Fn(&str) -> bool, exact: bool) -> Vec<Run
             runs.push(Box::pin(async move {
                 let (id, column) = (rule.row().0, wire.name());
                 let checks = rule.run(&lab, wire).await;
-                settled(id, column, checks.map(|checks| checks.finding(id, column)))
+                let mut finding = settled(id, column, checks.map(|checks| checks.finding(id, column)));
+                if finding.verdict != Verdict::Pass {
+                    // What a rule says it saw is what it looked for.
+                    finding.seen = format!("not so: see `cargo xtask test faults --only \"{id}\"`");
+                }
+                finding
             }));
         }
     }

@@ -112,7 +112,8 @@ impl Form {
 
     /// Puts the form into what is wrong, so that it can be run again by hand.
     fn named(&self, mut finding: Finding) -> Finding {
-        let kind = if self.stream { "stream" } else { "whole" };
+        let kind = if self.stream { "streamed" } else { "whole" };
+        finding.form = Some(kind);
         for wrong in &mut finding.wrong {
             *wrong = format!("{} {kind}, fault:{}: {wrong}", self.dialect.name(), self.fault());
         }

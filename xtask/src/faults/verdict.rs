@@ -32,6 +32,8 @@ pub(super) struct Finding {
     pub(super) id: &'static str,
     /// The column of the report: the formats upstream.
     pub(super) column: &'static str,
+    /// Which of several forms of it this was, such as `streamed`.
+    pub(super) form: Option<&'static str>,
     pub(super) verdict: Verdict,
     /// What was seen, without anything that differs from run to run.
     pub(super) seen: String,
@@ -79,7 +81,7 @@ impl Checks {
     }
 
     pub(super) fn finding(self, id: &'static str, column: &'static str) -> Finding {
-        Finding { id, column, verdict: self.verdict, seen: self.seen, wrong: self.wrong }
+        Finding { id, column, form: None, verdict: self.verdict, seen: self.seen, wrong: self.wrong }
     }
 }
 

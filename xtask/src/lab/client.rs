@@ -100,13 +100,14 @@ impl Client {
     /// Sends and reads to the end, or until `limit` has passed. A connection that cannot be made is one that broke.
     pub(crate) async fn send(&self, call: &Call, limit: Duration) -> Heard {
         let start = Instant::now();
-        match self.begin(call).await {
-            Ok(talk) => talk.finish(start + limit).await,
-            Err(_) => Talk::parse(&[], Ended::Broken, start.elapsed()),
+        match timeout_at(start + limit, self.begin(call)).await {
+            Ok(Ok(talk)) => talk.finish(start + limit).await,
+            Ok(Err(_)) => Talk::parse(&[], Ended::Broken, start.elapsed()),
+            Err(_) => Talk::parse(&[], Ended::Never, start.elapsed()),
         }
     }
 
-    /// Sends, and leaves the reading to the caller.
+    /// Sends, and leaves the reading to the caller. Connecting may take as long as the system lets it.
     pub(crate) async fn begin(&self, call: &Call) -> io::Result<Talk> {
         let start = Instant::now();
         let mut stream = TcpStream::connect(self.address).await?;

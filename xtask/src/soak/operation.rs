@@ -3,7 +3,6 @@
 use super::dice::Dice;
 use crate::lab::{Call, Client, Dialect, Told};
 use std::time::Duration;
-use tokio::time::Instant;
 use xtask::upstream::text;
 
 /// In a hundred operations.
@@ -55,6 +54,7 @@ const REFUSALS: [&str; 7] = [
 pub(super) struct Operation {
     dialect: Dialect,
     stream: bool,
+    provider: &'static str,
     model: String,
     /// How many tokens a good answer has.
     tokens: u64,
@@ -67,12 +67,12 @@ pub(super) struct Operation {
 pub(super) enum Outcome {
     /// The whole answer, every word once.
     Answered,
-    /// Told cleanly that there is no answer.
-    Failed,
+    /// Told cleanly, with this code, that there is no answer.
+    Failed(String),
     /// Told cleanly that the server did not want to.
-    Refused,
+    Refused(String),
     /// Told cleanly that it took too long, though nothing went wrong upstream.
-    Late,
+    Late(String),
     /// The caller left.
     Left,
     /// Nothing that may happen.
@@ -91,10 +91,12 @@ impl Operation {
             false => format!("tokens={tokens},gap={gap}"),
         };
         let leaves = dice.percent(CANCELS).then(|| LEAVES_WITHIN.mul_f64(share(&mut dice)));
+        let provider = dice.pick(&PROVIDERS);
         Self {
             dialect: dice.pick(&Dialect::ALL),
             stream: dice.percent(50),
-            model: format!("{}/fault:{spec}", dice.pick(&PROVIDERS)),
+            provider,
+            model: format!("{provider}/fault:{spec}"),
             tokens,
             faulty,
             leaves,
@@ -103,10 +105,7 @@ impl Operation {
 
     pub(super) async fn run(&self, client: Client) -> Outcome {
         let call = Call::ask(self.dialect, &self.model, self.stream);
-        let work = async {
-            let talk = client.begin(&call).await.map_err(|error| format!("cannot connect: {error}"))?;
-            Ok(talk.finish(Instant::now() + LIMIT).await)
-        };
+        let work = client.send(&call, LIMIT);
         let heard = match self.leaves {
             None => work.await,
             // Dropping the work is leaving.
@@ -115,10 +114,7 @@ impl Operation {
                 Err(_) => return Outcome::Left,
             },
         };
-        match heard {
-            Ok(heard) => self.judge(&Told::read(self.dialect, &heard), heard.status),
-            Err(why) => Outcome::Wrong(why),
-        }
+        self.judge(&Told::read(self.dialect, &heard), heard.status)
     }
 
     fn judge(&self, told: &Told, status: u16) -> Outcome {
@@ -126,19 +122,27 @@ impl Operation {
             return Outcome::Answered;
         }
         match &told.failure {
-            Some(failure) if told.is_clean_failure() && REFUSALS.contains(&failure.code.as_str()) => {
-                Outcome::Refused
-            }
-            Some(_) if told.is_clean_failure() && self.faulty => Outcome::Failed,
-            // What is well upstream may be refused; on a busy machine it may be late as well, but not often.
-            Some(failure) if told.is_clean_failure() && failure.code.ends_with("_timeout") => Outcome::Late,
-            _ => Outcome::Wrong(format!(
-                "{} {} stream={}: {status} {told:?}",
-                self.dialect.name(),
-                self.model,
-                self.stream
-            )),
+            Some(failure) if told.is_clean_failure() => self.told(&failure.code),
+            _ => Outcome::Wrong(self.shown(told, status)),
         }
+    }
+
+    /// A clean failure. What is well upstream may be refused; on a busy machine it may be late as well, but not often.
+    fn told(&self, code: &str) -> Outcome {
+        let named = || format!("{} {code}", self.provider);
+        if REFUSALS.contains(&code) {
+            Outcome::Refused(named())
+        } else if self.faulty {
+            Outcome::Failed(named())
+        } else if code.ends_with("_timeout") || code == "deadline_exceeded" {
+            Outcome::Late(named())
+        } else {
+            Outcome::Wrong(format!("{} {}: {code}, and nothing went wrong", self.dialect.name(), self.model))
+        }
+    }
+
+    fn shown(&self, told: &Told, status: u16) -> String {
+        format!("{} {} stream={}: {status} {told:?}", self.dialect.name(), self.model, self.stream)
     }
 }
 

@@ -57,7 +57,7 @@ limits = [{{ requests = {REQUESTS}, tokens = {TOKENS}, window = "{}s", per = "gl
 [middleware.concurrency_limit]
 limit = 2000
 queue = 4000
-wait = "20s"
+wait = "10s"
 
 [middleware.timeout]
 total = "60s"
@@ -70,7 +70,7 @@ api_key = "any"
 {transport}
 {guard}
 {breaker}
-limit = {{ concurrency = 600, queue = 2000, wait = "15s" }}
+limit = {{ concurrency = 600, queue = 2000, wait = "3s" }}
 
 [providers.second]
 type = "anthropic"
@@ -80,7 +80,7 @@ api_key = "any"
 {transport}
 {guard}
 {breaker}
-limit = {{ adaptive = {{ min = 100, max = 600, initial = 400, queue = 2000, wait = "15s" }} }}
+limit = {{ adaptive = {{ min = 300, max = 600, initial = 400, queue = 2000, wait = "3s" }} }}
 
 [providers.either]
 type = "fallback"

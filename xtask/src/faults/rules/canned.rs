@@ -1,4 +1,4 @@
-//! A provider that answers with recorded failures: the number in the model's name says which.
+//! A provider that answers with failures from a list: the number in the model's name says which.
 
 use crate::shell::Result;
 use serde_json::Value;
@@ -9,15 +9,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// A recorded failure: status, further heads with their line ends, body.
+/// A failure as it is sent: status, further heads with their line ends, body.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Recorded {
+pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) head: &'static str,
     pub(super) body: &'static str,
 }
 
-/// Serves recorded failures until dropped.
+/// Serves them until dropped.
 #[derive(Debug)]
 pub(super) struct Canned {
     pub(super) address: SocketAddr,
@@ -26,12 +26,12 @@ pub(super) struct Canned {
 }
 
 impl Canned {
-    pub(super) async fn start(recorded: Vec<Recorded>) -> Result<Self> {
+    pub(super) async fn start(replies: Vec<Reply>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let calls = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, Arc::new(recorded), Arc::clone(&calls)));
+        tasks.spawn(accept(listener, Arc::new(replies), Arc::clone(&calls)));
         Ok(Self { address, calls, _tasks: tasks })
     }
 
@@ -40,19 +40,19 @@ impl Canned {
     }
 }
 
-async fn accept(listener: TcpListener, recorded: Arc<Vec<Recorded>>, calls: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, replies: Arc<Vec<Reply>>, calls: Arc<AtomicU64>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let (recorded, calls) = (Arc::clone(&recorded), Arc::clone(&calls));
+        let (replies, calls) = (Arc::clone(&replies), Arc::clone(&calls));
         connections.spawn(async move {
             // A client that leaves early has nothing to be told.
-            let _gone = answer(stream, &recorded, &calls).await;
+            let _gone = answer(stream, &replies, &calls).await;
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn answer(mut stream: TcpStream, recorded: &[Recorded], calls: &AtomicU64) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, replies: &[Reply], calls: &AtomicU64) -> std::io::Result<()> {
     let mut seen = Vec::new();
     while number(&seen).is_none() {
         if stream.read_buf(&mut seen).await? == 0 {
@@ -60,7 +60,7 @@ async fn answer(mut stream: TcpStream, recorded: &[Recorded], calls: &AtomicU64)
         }
     }
     calls.fetch_add(1, Ordering::Relaxed);
-    let Some(Recorded { status, head, body }) = number(&seen).and_then(|n| recorded.get(n)) else {
+    let Some(Reply { status, head, body }) = number(&seen).and_then(|n| replies.get(n)) else {
         return Ok(());
     };
     let length = body.len();

@@ -1,6 +1,6 @@
 //! What a provider's failure becomes: a kind, a status, and whether the same provider, another or nobody is asked again.
 
-mod recorded;
+mod bodies;
 
 use super::LIMIT;
 use super::canned::Canned;
@@ -8,7 +8,7 @@ use crate::faults::house::{KEYS, SECOND_MODEL, Wire};
 use crate::faults::verdict::Checks;
 use crate::lab::{Call, Dialect, Gateway, Heard, Lab, Told};
 use crate::shell::Result;
-use recorded::{ANTHROPIC, Case, OPENAI, Then};
+use bodies::{ANTHROPIC, Case, OPENAI, Then};
 use serde_json::Value;
 use xtask::upstream::Upstream;
 
@@ -39,16 +39,13 @@ pub(super) async fn run(lab: &Lab, wire: Wire) -> Result<Checks> {
             routed(&mut checks, &stand, number, case, stream).await;
         }
     }
-    checks.saw(format_args!(
-        "{} bodies: the kind and the status of the table, and who is asked next",
-        cases.len()
-    ));
+    checks.saw("the kind and the status of the documents; the same provider, another or nobody asked next");
     Ok(checks)
 }
 
 impl Stand {
     async fn open(lab: &Lab, wire: Wire, cases: &[Case]) -> Result<Self> {
-        let first = Canned::start(cases.iter().map(|case| case.recorded).collect()).await?;
+        let first = Canned::start(cases.iter().map(|case| case.reply).collect()).await?;
         let second = Upstream::start().await?;
         // A budget of retries for all that fails here on purpose: it is not what is looked at.
         let config = wire.provider("first", &format!("http://{}", first.address), KEYS[0], "*", MEMBER)
@@ -79,12 +76,12 @@ async fn mapped(
     let (heard, told) = stand.ask(dialect, &format!("first/canned-{number}"), stream).await;
     let calls = stand.first.calls() - before;
     let what = || {
-        let recorded = case.recorded;
+        let reply = case.reply;
         format!(
             "{} stream={stream} {} {}: {calls} calls, {} {told:?}",
             dialect.name(),
-            recorded.status,
-            recorded.body,
+            reply.status,
+            reply.body,
             heard.status
         )
     };
@@ -104,10 +101,10 @@ async fn routed(checks: &mut Checks, stand: &Stand, number: usize, case: &Case, 
     let asked = stand.second.stats().calls - before;
     let wanted = u64::from(case.then != Then::Nobody);
     checks.must(asked == wanted && told.complete == (wanted == 1), || {
-        let recorded = case.recorded;
+        let reply = case.reply;
         format!(
             "stream={stream} {} {}: the second was asked {asked}×, {}",
-            recorded.status, recorded.body, heard.status
+            reply.status, reply.body, heard.status
         )
     });
 }

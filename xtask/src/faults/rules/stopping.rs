@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use xtask::upstream::{DEFAULT_TOKENS, text};
 
-/// A stream of about a second.
-const SLOW: &str = "first/fault:gap=20ms";
+/// A stream of about three seconds.
+const SLOW: &str = "first/fault:gap=50ms";
 
 /// Streams under way when the server is told to stop.
 const STREAMS: usize = 30;

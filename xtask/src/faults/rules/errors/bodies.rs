@@ -1,6 +1,6 @@
 //! Bodies of failures as providers, compatible servers and proxies in front of them send them, and what each means.
 
-use crate::faults::rules::canned::Recorded;
+use crate::faults::rules::canned::Reply;
 
 /// What happens after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Then {
 /// A failure and what it means.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
-    pub(super) recorded: Recorded,
+    pub(super) reply: Reply,
     /// The kind of the error, as the native format names it.
     pub(super) kind: &'static str,
     pub(super) then: Then,
@@ -45,7 +45,7 @@ const fn case(status: u16, kind: &'static str, then: Then, body: &'static str) -
         [] if status / 100 == 3 => "location: http://127.0.0.1:1/elsewhere\r\n",
         _ => "content-type: text/plain\r\n",
     };
-    Case { recorded: Recorded { status, head, body }, kind, then }
+    Case { reply: Reply { status, head, body }, kind, then }
 }
 
 /// OpenAI and what is compatible with it.
