@@ -29,6 +29,9 @@ fn configuration(upstream: &str) -> String {
         + &provider("claude", "anthropic", "", "good-key")
         + &provider("denied", "openai", "/v1", "bad-key")
         + "\n[providers.sim]\ntype = \"simulator\"\n"
+        + &provider("well", "anthropic", "", "good-key")
+        + "models = { \"*\" = \"well\" }\n"
+        + "\n[providers.relay]\ntype = \"fallback\"\nmembers = [\"up\", \"well\"]\nmid_stream = \"continue\"\n"
 }
 
 #[cfg(test)]
