@@ -18,7 +18,8 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
             return;
         }
         self.peak();
-        while self.line.len() > self.checking && self.serve(now, todo) {}
+        while !self.line.is_empty() && self.serve(now, todo) {}
+        while self.line.len() > self.checking && self.ask(now, todo) {}
         let missing = self.missing(now);
         if missing > 0 {
             self.connecting += missing;
@@ -26,20 +27,31 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         }
     }
 
-    /// Does something for one who waits; false when there is nothing to do it with.
+    /// Lends to the first who waits, if there is something to lend.
     fn serve(&mut self, now: Instant, todo: &mut Todo<C, W>) -> bool {
         if let Some(conn) = self.join(now) {
             self.hand_over(conn, now, todo);
             return true;
         }
+        // One that was just asked may lie below one that was used later.
+        let fresh = self.idle.iter().rposition(|conn| self.is_fresh(conn, now));
+        match fresh.and_then(|at| self.idle.remove(at)) {
+            Some(conn) => {
+                self.deliver(conn, now, todo);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Has one checked that was idle for long, for one who waits. False when there is none.
+    fn ask(&mut self, now: Instant, todo: &mut Todo<C, W>) -> bool {
         let Some(conn) = self.idle.pop_back() else {
             return false;
         };
         if conn.is_over(now) {
             self.closing += 1;
             todo.more().close.push((conn, Reason::Lifetime));
-        } else if self.is_fresh(&conn, now) {
-            self.deliver(conn, now, todo);
         } else {
             self.checking += 1;
             todo.more().check.push(conn);

@@ -1,6 +1,6 @@
 //! The pool as its users meet it, under a clock that stands still unless everybody waits.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says so by a panic")]
 
 mod cancelling;
 mod closing;

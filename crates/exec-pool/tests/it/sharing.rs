@@ -21,7 +21,7 @@ async fn as_many_share_as_may_and_then_another_is_made() {
     assert_eq!((of(0), of(1), mock.made()), (3, 3, 2));
     assert!(pool.try_get().is_none());
     assert_eq!((pool.stats().in_use, pool.stats().leases), (2, 6));
-    leases.remove(0);
+    drop(leases.remove(0));
     assert_eq!(pool.get().await.unwrap().id, 0, "the one with room");
     drop(leases);
     assert_eq!((pool.stats().idle, pool.stats().in_use), (2, 0));

@@ -1,6 +1,7 @@
 //! Every interleaving of two or three threads at the slots, by loom: the code is the same, its lock is loom's.
 
 #![expect(clippy::unwrap_used, reason = "a model that fails is a test that fails")]
+#![expect(clippy::panic, reason = "a model that fails is a test that fails")]
 #![expect(dead_code, reason = "the core has more than its model needs")]
 #![expect(unreachable_pub, reason = "what is public in the crate is not public here")]
 
