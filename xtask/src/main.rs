@@ -10,6 +10,7 @@ mod ci;
 mod clients;
 mod shell;
 mod steps;
+mod stores;
 mod test;
 mod tidy;
 

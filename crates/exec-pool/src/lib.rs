@@ -47,14 +47,24 @@ mod config;
 mod duration;
 mod error;
 mod hooks;
+#[cfg(feature = "http")]
+pub mod http;
 mod lease;
 mod manager;
 mod pool;
 mod pools;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod random;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod slots;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod stats;
 mod sync;
+#[cfg(any(feature = "postgres", feature = "http"))]
+pub mod tls;
 
 pub use config::{Config, OnConnectError, Problem};
 pub use error::{ConfigError, ConnectError, LeaseInfo, NotDrained, PoolError, Stage};

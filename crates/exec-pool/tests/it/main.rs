@@ -9,9 +9,15 @@ mod fair;
 mod figures;
 mod leaks;
 mod outside;
+#[cfg(feature = "http")]
+mod over_http;
 mod pools;
+#[cfg(all(feature = "postgres", feature = "redis"))]
+mod servers;
 mod sharing;
 mod spike;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod storm;
 mod support;
 mod upkeep;
