@@ -36,7 +36,7 @@
 //! let stream = pool.get().await?;
 //! stream.set_nodelay(true)?;
 //! drop(stream);
-//! assert_eq!(pool.stats().idle, 1);
+//! assert_eq!(pool.stats().lent, 1);
 //! # Ok(())
 //! # }
 //! ```
@@ -74,3 +74,8 @@ pub use manager::Manager;
 pub use pool::{Builder, Pool};
 pub use pools::{Pools, PoolsError, SecondConfig};
 pub use stats::{Closed, Reason, Stats, Timeouts, Waits};
+
+/// Runs the code of the page about pools.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pooling.md")]
+struct PoolingPage;
