@@ -6,10 +6,12 @@
 mod core;
 mod line;
 mod parts;
+mod seat;
 mod supply;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
-pub(crate) use self::core::{Refused, Seen, Slots, Wish};
+pub(crate) use self::core::{Refused, Slots, Wish};
 pub(crate) use parts::{Conn, Lent, More, Outcome, Todo};
+pub(crate) use seat::Seat;

@@ -1,5 +1,6 @@
 //! The one task that looks after a pool: late callers, old connections, what must be ready, leases held for long.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
@@ -31,8 +32,9 @@ impl<M: Manager> Drop for Keeper<M> {
         if let Some(shared) = self.0.upgrade() {
             lock(&shared.home).kept = false;
             shared.slots().set_keeper(None);
+            shared.kept.store(false, Ordering::SeqCst);
             // The first of them starts another one, in a runtime that lives.
-            shared.wake_waiting();
+            shared.nudge_waiting();
         }
     }
 }
@@ -48,6 +50,7 @@ impl<M: Manager> Shared<M> {
             return;
         }
         self.slots().set_keeper(Some(here.id()));
+        self.kept.store(true, Ordering::SeqCst);
         *home = Home { handle: Some(here), kept: true };
         drop(home);
         let keeper = Keeper(Arc::downgrade(self));
@@ -69,9 +72,8 @@ impl<M: Manager> Shared<M> {
         self.act_at(now, Slots::<M>::keep)
     }
 
-    fn wake_waiting(&self) {
-        let mut wakers = Vec::new();
-        self.slots().wake_all(|waker| wakers.push(waker.clone()));
-        wakers.into_iter().for_each(std::task::Waker::wake);
+    fn nudge_waiting(&self) {
+        let seats: Vec<_> = self.slots().waiting().cloned().collect();
+        seats.iter().for_each(|seat| seat.nudge());
     }
 }

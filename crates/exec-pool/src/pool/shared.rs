@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -22,8 +22,11 @@ use crate::slots;
 use crate::stats::Reason;
 use crate::sync::{Mutex, MutexGuard, lock};
 
-pub(crate) type Slots<M> = slots::Slots<<M as Manager>::Connection, <M as Manager>::Error, Waker>;
-pub(crate) type Todo<M> = slots::Todo<<M as Manager>::Connection, Waker>;
+pub(super) type Seat<M> = slots::Seat<<M as Manager>::Connection, <M as Manager>::Error>;
+pub(super) type Outcome<M> = slots::Outcome<<M as Manager>::Connection, <M as Manager>::Error>;
+pub(crate) type Slots<M> = slots::Slots<<M as Manager>::Connection, <M as Manager>::Error, Arc<Seat<M>>>;
+pub(crate) type Todo<M> = slots::Todo<<M as Manager>::Connection, <M as Manager>::Error, Arc<Seat<M>>>;
+type More<M> = slots::More<<M as Manager>::Connection, <M as Manager>::Error, Arc<Seat<M>>>;
 pub(crate) type Conn<M> = slots::Conn<<M as Manager>::Connection>;
 pub(crate) type Lent<M> = slots::Lent<<M as Manager>::Connection>;
 
@@ -34,6 +37,8 @@ pub(crate) struct Shared<M: Manager> {
     pub(crate) hooks: Hooks<M::Connection>,
     slots: Mutex<Slots<M>>,
     pub(super) home: Mutex<Home>,
+    /// Whether there is a keeper.
+    pub(super) kept: AtomicBool,
     /// Calls the keeper.
     pub(super) bell: Arc<Notify>,
     /// Rung when the last connection of a closed pool is gone.
@@ -61,6 +66,7 @@ impl<M: Manager> Shared<M> {
             hooks,
             slots: Mutex::new(slots),
             home: Mutex::default(),
+            kept: AtomicBool::new(false),
             bell: Arc::default(),
             empty: Notify::new(),
             working: CancellationToken::new(),
@@ -92,17 +98,29 @@ impl<M: Manager> Shared<M> {
     }
 
     fn perform(self: &Arc<Self>, todo: Todo<M>) {
-        if let Some(waker) = todo.wake {
-            waker.wake();
+        if let Some((seat, outcome)) = todo.tell {
+            self.tell(&seat, outcome);
         }
         if let Some(more) = todo.more {
             self.perform_more(*more);
         }
     }
 
-    fn perform_more(self: &Arc<Self>, more: slots::More<M::Connection, Waker>) {
-        let slots::More { wake, open, check, close, ring, empty } = more;
-        wake.into_iter().for_each(Waker::wake);
+    fn tell(self: &Arc<Self>, seat: &Seat<M>, outcome: Outcome<M>) {
+        if let Err(slots::Outcome::Lent(lent)) = seat.tell(outcome) {
+            self.give_up(lent);
+        }
+    }
+
+    /// A connection came for a caller who had left.
+    pub(super) fn give_up(self: &Arc<Self>, lent: Lent<M>) {
+        let rest = self.act(|slots, now, todo| slots.give_up(lent, now, todo));
+        drop(rest);
+    }
+
+    fn perform_more(self: &Arc<Self>, more: More<M>) {
+        let slots::More { tell, open, check, close, ring, empty } = more;
+        tell.into_iter().for_each(|(seat, outcome)| self.tell(&seat, outcome));
         if open > 0 {
             self.start();
         }

@@ -4,20 +4,18 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::shared::Shared;
+use super::shared::{Outcome, Seat, Shared};
 use crate::error::PoolError;
 use crate::lease::Lease;
 use crate::manager::Manager;
-use crate::slots::{Outcome, Refused, Seen, Wish};
-
-type Look<M> = Seen<<M as Manager>::Connection, <M as Manager>::Error>;
-type Ended<M> = Outcome<<M as Manager>::Connection, <M as Manager>::Error>;
+use crate::slots::{Outcome as End, Refused, Seat as NewSeat, Wish};
 
 /// A place in the queue. Dropping it leaves the queue.
 struct Wait<'a, M: Manager> {
@@ -32,7 +30,8 @@ struct Wait<'a, M: Manager> {
     timer: Option<Pin<Box<Sleep>>>,
     /// The place of before.
     again: Option<u64>,
-    place: Option<u64>,
+    /// The place, and where the end is told; `None` when there is nothing to leave.
+    place: Option<(u64, Arc<Seat<M>>)>,
 }
 
 impl<M: Manager> Shared<M> {
@@ -49,72 +48,87 @@ impl<M: Manager> Shared<M> {
             let kept = kept && again.is_none();
             let mut wait = Wait { shared: self, site, since, end, kept, timer: None, again, place: None };
             let outcome = (&mut wait).await?;
-            again = wait.place.take();
+            again = wait.place.take().map(|(place, _)| place);
             match outcome {
                 // If it broke on the way, the place is kept.
-                Outcome::Lent(lent) => match self.admit(lent) {
+                End::Lent(lent) => match self.admit(lent) {
                     Ok(lease) => return Ok(lease),
                     Err(()) => continue,
                 },
-                Outcome::Failed(error) => return Err(PoolError::Connect(error)),
-                Outcome::Late(stage, waited) => return Err(PoolError::Timeout { stage, waited }),
-                Outcome::Closed => return Err(PoolError::Closed),
+                End::Failed(error) => return Err(PoolError::Connect(error)),
+                End::Late(stage, waited) => return Err(PoolError::Timeout { stage, waited }),
+                End::Closed => return Err(PoolError::Closed),
             }
         }
     }
 }
 
 impl<M: Manager> Wait<'_, M> {
-    fn enter(&mut self, cx: &Context<'_>) -> Result<Look<M>, PoolError<M::Error>> {
-        let Self { site, since, end, kept, again: place, .. } = *self;
+    /// Takes a connection, or a place in the queue.
+    fn enter(&mut self, cx: &Context<'_>) -> Result<Option<Outcome<M>>, PoolError<M::Error>> {
+        let Self { site, since, end, again: place, .. } = *self;
         let now = if place.is_some() { Instant::now() } else { since };
-        let entered = self.shared.act_at(now, |slots, now, todo| {
-            if let Some(lent) = slots.take(now, site) {
-                return Ok((None, Seen::Ended(Outcome::Lent(lent))));
-            }
-            let here = if kept { Handle::try_current().ok().map(|handle| handle.id()) } else { None };
-            let wish = Wish { waker: cx.waker().clone(), site, since, until: Some(end), here, place };
-            let (place, seen) = slots.wait(wish, now, todo)?;
-            Ok((Some(place), seen))
-        });
-        let (place, seen) = entered.map_err(|refused| match refused {
+        let taken = if place.is_none() { self.shared.slots().take(now, site) } else { None };
+        if let Some(lent) = taken {
+            return Ok(Some(End::Lent(lent)));
+        }
+        let here = if self.kept { Handle::try_current().ok().map(|handle| handle.id()) } else { None };
+        let seat = Arc::new(NewSeat::new(cx.waker().clone()));
+        let wish = Wish { waker: seat.clone(), site, since, until: Some(end), here, place };
+        let entered = self.shared.act_at(now, |slots, now, todo| slots.wait(wish, now, todo));
+        let (place, kept) = entered.map_err(|refused| match refused {
             Refused::Full(waiting) => PoolError::Full { waiting },
             Refused::Closed => PoolError::Closed,
         })?;
-        self.place = place;
+        self.kept = kept;
+        let seen = seat.look(cx.waker());
+        self.place = Some((place, seat));
         Ok(seen)
     }
 
     /// Ends the wait when its time is over, if nobody else does.
-    fn poll_timer(&mut self, place: u64, cx: &mut Context<'_>) -> Poll<Ended<M>> {
+    fn poll_timer(&mut self, place: u64, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
         self.shared.start();
         let end = self.end;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        timer.as_mut().poll(cx).map(|()| self.shared.slots().late(place, Instant::now()))
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // If the wait has ended by now, its end is about to be told.
+        let late = self.shared.slots().late(place, Instant::now());
+        late.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl<M: Manager> Future for Wait<'_, M> {
-    type Output = Result<Ended<M>, PoolError<M::Error>>;
+    type Output = Result<Outcome<M>, PoolError<M::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let seen = match self.place {
-            Some(place) => self.shared.slots().look(place, |waker| waker.clone_from(cx.waker())),
+        let seen = match &self.place {
+            Some((_, seat)) => seat.look(cx.waker()),
             None => self.enter(cx)?,
         };
-        match (seen, self.place) {
-            (Seen::Ended(outcome), _) => Poll::Ready(Ok(outcome)),
-            (Seen::Waiting { kept: false }, Some(place)) => self.poll_timer(place, cx).map(Ok),
-            (Seen::Waiting { .. }, _) => Poll::Pending,
+        if let Some(outcome) = seen {
+            return Poll::Ready(Ok(outcome));
+        }
+        match &self.place {
+            Some((place, _)) if !(self.kept && self.shared.kept.load(Ordering::SeqCst)) => {
+                let place = *place;
+                self.poll_timer(place, cx).map(Ok)
+            }
+            _ => Poll::Pending,
         }
     }
 }
 
 impl<M: Manager> Drop for Wait<'_, M> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            let rest = self.shared.act(|slots, now, todo| slots.leave(place, now, todo));
-            drop(rest);
+        let Some((place, seat)) = self.place.take() else {
+            return;
+        };
+        let waited = self.shared.slots().leave(place);
+        if let (false, Some(End::Lent(lent))) = (waited, seat.leave()) {
+            self.shared.give_up(lent);
         }
     }
 }

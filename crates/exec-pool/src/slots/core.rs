@@ -1,6 +1,6 @@
 //! The slots themselves: taking, waiting, giving back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -34,8 +34,6 @@ pub(crate) struct Slots<C, E: std::error::Error + 'static, W> {
     pub(super) checking: usize,
     pub(super) closing: usize,
     pub(super) line: Line<W>,
-    /// The ends of waits that their callers have not seen yet.
-    pub(super) done: BTreeMap<u64, Outcome<C, E>>,
     pub(super) leases: Leases,
     pub(super) pause: Pause<E>,
     pub(super) jitter: Jitter,
@@ -77,16 +75,6 @@ pub(crate) struct Wish<W> {
     pub(crate) place: Option<u64>,
 }
 
-/// How it stands with one who waits.
-#[derive(Debug)]
-pub(crate) enum Seen<C, E: std::error::Error + 'static> {
-    Ended(Outcome<C, E>),
-    /// With `kept` the keeper ends the wait when it is time.
-    Waiting {
-        kept: bool,
-    },
-}
-
 impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     pub(crate) fn new(config: Config, seed: u64, share: Share<C>) -> Self {
         Self {
@@ -100,7 +88,6 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
             checking: 0,
             closing: 0,
             line: Line::default(),
-            done: BTreeMap::new(),
             leases: Leases::default(),
             pause: Pause { failures: 0, until: None, error: None },
             jitter: Jitter::new(seed),
@@ -137,13 +124,14 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         Some(Lent { conn, lease: self.leases.add(site, now), waited: Duration::ZERO })
     }
 
-    /// Waits behind all others, or at the place of before.
+    /// Waits behind all others, or at the place of before. Says which place that is, and whether the keeper ends the wait
+    /// when it is time.
     pub(crate) fn wait(
         &mut self,
         wish: Wish<W>,
         now: Instant,
-        todo: &mut Todo<C, W>,
-    ) -> Result<(u64, Seen<C, E>), Refused> {
+        todo: &mut Todo<C, E, W>,
+    ) -> Result<(u64, bool), Refused> {
         if self.closed {
             return Err(Refused::Closed);
         }
@@ -162,25 +150,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
             None => self.line.push(waiting),
         };
         self.pump(now, todo);
-        let seen = match self.done.is_empty() {
-            true => Seen::Waiting { kept: until.is_some() },
-            false => self.look(place, |_| {}),
-        };
-        Ok((place, seen))
-    }
-
-    /// How it stands with the one at `place`, whose waker `renew` may replace.
-    pub(crate) fn look(&mut self, place: u64, renew: impl FnOnce(&mut W)) -> Seen<C, E> {
-        if let Some(outcome) = self.done.remove(&place) {
-            return Seen::Ended(outcome);
-        }
-        let Some(waiting) = self.line.get_mut(place) else {
-            // A place that is nowhere was given up.
-            return Seen::Ended(Outcome::Closed);
-        };
-        renew(&mut waiting.waker);
-        let kept = waiting.until.is_some() && self.keeper.is_some();
-        Seen::Waiting { kept }
+        Ok((place, until.is_some()))
     }
 
     /// The keeper runs in this runtime from now on, or in none.
@@ -188,27 +158,29 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         self.keeper = keeper;
     }
 
-    /// The caller at `place` waits no longer. What came meanwhile goes to the next. Returns what to drop when the lock is
-    /// free.
-    pub(crate) fn leave(&mut self, place: u64, now: Instant, todo: &mut Todo<C, W>) -> Option<Conn<C>> {
-        if self.line.remove(place).is_some() {
-            self.counts.left += 1;
-            return None;
-        }
-        let Some(Outcome::Lent(lent)) = self.done.remove(&place) else {
-            return None;
-        };
+    /// The caller at `place` waits no longer. False when the wait has ended: then its end is told, or will be.
+    pub(crate) fn leave(&mut self, place: u64) -> bool {
+        let waited = self.line.remove(place).is_some();
+        self.counts.left += u64::from(waited);
+        waited
+    }
+
+    /// What came for a caller who had left goes to the next. Returns what to drop when the lock is free.
+    pub(crate) fn give_up(
+        &mut self,
+        lent: Lent<C>,
+        now: Instant,
+        todo: &mut Todo<C, E, W>,
+    ) -> Option<Conn<C>> {
         self.counts.left += 1;
         self.take_back(lent, None, now, todo)
     }
 
-    /// The time of the caller at `place` is over, and it ends the wait itself.
-    pub(crate) fn late(&mut self, place: u64, now: Instant) -> Outcome<C, E> {
+    /// The time of the caller at `place` is over, and it ends the wait itself. `None` when the wait has ended already.
+    pub(crate) fn late(&mut self, place: u64, now: Instant) -> Option<Outcome<C, E>> {
         let stage = self.stage(place);
-        match self.line.remove(place) {
-            Some(waiting) => self.end_late(stage, now.saturating_duration_since(waiting.since)),
-            None => self.done.remove(&place).unwrap_or(Outcome::Closed),
-        }
+        let waiting = self.line.remove(place)?;
+        Some(self.end_late(stage, now.saturating_duration_since(waiting.since)))
     }
 
     /// Undoes a lease that nobody has used. Returns what to drop when the lock is free.
@@ -217,7 +189,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         lent: Lent<C>,
         fate: Option<Reason>,
         now: Instant,
-        todo: &mut Todo<C, W>,
+        todo: &mut Todo<C, E, W>,
     ) -> Option<Conn<C>> {
         self.counts.lent -= 1;
         self.counts.waits.remove(lent.waited);
@@ -231,7 +203,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         mut conn: Conn<C>,
         fate: Option<Reason>,
         now: Instant,
-        todo: &mut Todo<C, W>,
+        todo: &mut Todo<C, E, W>,
     ) -> Option<Conn<C>> {
         (conn.dates.used, conn.dates.good) = (now, now);
         self.bring_back(lease, conn, fate, now, todo)
@@ -243,7 +215,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         conn: Conn<C>,
         fate: Option<Reason>,
         now: Instant,
-        todo: &mut Todo<C, W>,
+        todo: &mut Todo<C, E, W>,
     ) -> Option<Conn<C>> {
         self.leases.remove(lease);
         if let Some(at) = self.shared_at(&conn) {
@@ -258,7 +230,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// The connection of a lease belongs to its caller from now on.
-    pub(crate) fn detach(&mut self, lease: usize, conn: &Conn<C>, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn detach(&mut self, lease: usize, conn: &Conn<C>, now: Instant, todo: &mut Todo<C, E, W>) {
         self.leases.remove(lease);
         match self.shared_at(conn) {
             Some(at) => self.leave_shared(at, Some(Reason::Detached), now, todo),
@@ -287,7 +259,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         fate: Option<Reason>,
         sure: bool,
         now: Instant,
-        todo: &mut Todo<C, W>,
+        todo: &mut Todo<C, E, W>,
     ) {
         if let Some(reason) = fate {
             return self.retire(conn, reason, now, todo);
@@ -302,7 +274,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         self.pump(now, todo);
     }
 
-    pub(super) fn retire(&mut self, conn: Conn<C>, reason: Reason, now: Instant, todo: &mut Todo<C, W>) {
+    pub(super) fn retire(&mut self, conn: Conn<C>, reason: Reason, now: Instant, todo: &mut Todo<C, E, W>) {
         self.closing += 1;
         todo.more().close.push((conn, reason));
         self.pump(now, todo);
@@ -313,7 +285,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// One lease of a shared connection less.
-    fn leave_shared(&mut self, at: usize, fate: Option<Reason>, now: Instant, todo: &mut Todo<C, W>) {
+    fn leave_shared(&mut self, at: usize, fate: Option<Reason>, now: Instant, todo: &mut Todo<C, E, W>) {
         let shared = &mut self.shared[at];
         shared.used -= 1;
         shared.retired = shared.retired.or(fate);

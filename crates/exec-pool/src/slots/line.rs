@@ -48,11 +48,6 @@ impl<W> Line<W> {
         }
     }
 
-    pub(super) fn get_mut(&mut self, place: u64) -> Option<&mut Waiting<W>> {
-        let at = self.find(place).ok()?;
-        self.places[at].1.as_mut()
-    }
-
     pub(super) fn pop(&mut self) -> Option<(u64, Waiting<W>)> {
         let (place, waiting) = self.places.pop_front()?;
         self.trim();
@@ -118,7 +113,6 @@ mod tests {
                     }
                     _ => {}
                 }
-                prop_assert_eq!(line.get_mut(place).map(|w| w.waker), model.get(&place).copied());
                 prop_assert_eq!((line.len(), line.is_empty()), (model.len(), model.is_empty()));
                 prop_assert!(line.iter().map(|(at, w)| (at, w.waker)).eq(model.iter().map(|(a, b)| (*a, *b))));
                 prop_assert!(line.gaps <= SOME + line.len());

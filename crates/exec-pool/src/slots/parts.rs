@@ -87,16 +87,16 @@ pub(crate) enum Outcome<C, E: std::error::Error + 'static> {
 
 /// What must be done once the lock is free: the slots neither wake nor run anything.
 #[derive(Debug)]
-pub(crate) struct Todo<C, W> {
-    /// Most often this is all, and no more than one.
-    pub(crate) wake: Option<W>,
-    pub(crate) more: Option<Box<More<C, W>>>,
+pub(crate) struct Todo<C, E: std::error::Error + 'static, W> {
+    /// Whose wait has ended. Most often this is all, and no more than one.
+    pub(crate) tell: Option<(W, Outcome<C, E>)>,
+    pub(crate) more: Option<Box<More<C, E, W>>>,
 }
 
 /// What is to be done now and then.
 #[derive(Debug)]
-pub(crate) struct More<C, W> {
-    pub(crate) wake: Vec<W>,
+pub(crate) struct More<C, E: std::error::Error + 'static, W> {
+    pub(crate) tell: Vec<(W, Outcome<C, E>)>,
     /// How many connections to make.
     pub(crate) open: usize,
     pub(crate) check: Vec<Conn<C>>,
@@ -107,27 +107,27 @@ pub(crate) struct More<C, W> {
     pub(crate) empty: bool,
 }
 
-impl<C, W> Default for Todo<C, W> {
+impl<C, E: std::error::Error + 'static, W> Default for Todo<C, E, W> {
     fn default() -> Self {
-        Self { wake: None, more: None }
+        Self { tell: None, more: None }
     }
 }
 
-impl<C, W> Default for More<C, W> {
+impl<C, E: std::error::Error + 'static, W> Default for More<C, E, W> {
     fn default() -> Self {
-        Self { wake: Vec::new(), open: 0, check: Vec::new(), close: Vec::new(), ring: false, empty: false }
+        Self { tell: Vec::new(), open: 0, check: Vec::new(), close: Vec::new(), ring: false, empty: false }
     }
 }
 
-impl<C, W> Todo<C, W> {
-    pub(super) fn wake(&mut self, waker: W) {
-        match self.wake {
-            None => self.wake = Some(waker),
-            Some(_) => self.more().wake.push(waker),
+impl<C, E: std::error::Error + 'static, W> Todo<C, E, W> {
+    pub(super) fn tell(&mut self, who: W, outcome: Outcome<C, E>) {
+        match self.tell {
+            None => self.tell = Some((who, outcome)),
+            Some(_) => self.more().tell.push((who, outcome)),
         }
     }
 
-    pub(super) fn more(&mut self) -> &mut More<C, W> {
+    pub(super) fn more(&mut self) -> &mut More<C, E, W> {
         self.more.get_or_insert_default()
     }
 }

@@ -13,7 +13,7 @@ use crate::stats::Reason;
 
 impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     /// Lends what can be lent, checks what must be checked first, and has made what is missing.
-    pub(crate) fn pump(&mut self, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn pump(&mut self, now: Instant, todo: &mut Todo<C, E, W>) {
         if self.closed {
             return;
         }
@@ -28,7 +28,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// Lends to the first who waits, if there is something to lend.
-    fn serve(&mut self, now: Instant, todo: &mut Todo<C, W>) -> bool {
+    fn serve(&mut self, now: Instant, todo: &mut Todo<C, E, W>) -> bool {
         if let Some(conn) = self.join(now) {
             self.hand_over(conn, now, todo);
             return true;
@@ -45,7 +45,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// Has one checked that was idle for long, for one who waits. False when there is none.
-    fn ask(&mut self, now: Instant, todo: &mut Todo<C, W>) -> bool {
+    fn ask(&mut self, now: Instant, todo: &mut Todo<C, E, W>) -> bool {
         let Some(conn) = self.idle.pop_back() else {
             return false;
         };
@@ -111,7 +111,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// Lends a connection that nobody uses to the first who waits; the others may join it.
-    pub(super) fn deliver(&mut self, conn: Conn<C>, now: Instant, todo: &mut Todo<C, W>) {
+    pub(super) fn deliver(&mut self, conn: Conn<C>, now: Instant, todo: &mut Todo<C, E, W>) {
         let several = conn.dates.streams > 1;
         let conn = self.hand_out(conn);
         self.hand_over(conn, now, todo);
@@ -120,20 +120,19 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         }
     }
 
-    fn hand_over(&mut self, conn: Conn<C>, now: Instant, todo: &mut Todo<C, W>) {
-        let Some((place, Waiting { waker, site, since, .. })) = self.line.pop() else {
+    fn hand_over(&mut self, conn: Conn<C>, now: Instant, todo: &mut Todo<C, E, W>) {
+        let Some((_, Waiting { waker, site, since, .. })) = self.line.pop() else {
             return;
         };
         let waited = now.saturating_duration_since(since);
         let lease = self.leases.add(site, now);
         self.counts.lent += 1;
         self.counts.waits.add(waited);
-        self.done.insert(place, Outcome::Lent(Lent { conn, lease, waited }));
-        todo.wake(waker);
+        todo.tell(waker, Outcome::Lent(Lent { conn, lease, waited }));
     }
 
     /// A connection was made; it serves at most `streams` leases at once.
-    pub(crate) fn opened(&mut self, inner: C, streams: usize, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn opened(&mut self, inner: C, streams: usize, now: Instant, todo: &mut Todo<C, E, W>) {
         self.counts.created += 1;
         self.streams = streams.max(1);
         self.made += 1;
@@ -152,7 +151,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// A connection could not be made.
-    pub(crate) fn not_opened(&mut self, error: &ConnectError<E>, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn not_opened(&mut self, error: &ConnectError<E>, now: Instant, todo: &mut Todo<C, E, W>) {
         self.connecting -= 1;
         if self.closed {
             return self.look_whether_empty(todo);
@@ -162,10 +161,9 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         self.pause.error = Some(error.clone());
         todo.more().ring = true;
         if self.config.on_connect_error == OnConnectError::Fail && self.total() == self.closing {
-            while let Some((place, waiting)) = self.line.pop() {
+            while let Some((_, waiting)) = self.line.pop() {
                 self.counts.failed += 1;
-                self.done.insert(place, Outcome::Failed(error.clone()));
-                todo.wake(waiting.waker);
+                todo.tell(waiting.waker, Outcome::Failed(error.clone()));
             }
         }
         self.pump(now, todo);
@@ -180,7 +178,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// A check found the connection well.
-    pub(crate) fn checked(&mut self, mut conn: Conn<C>, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn checked(&mut self, mut conn: Conn<C>, now: Instant, todo: &mut Todo<C, E, W>) {
         let fate = self.fate(&conn, None, now);
         self.checking -= 1;
         conn.dates.good = now;
@@ -195,7 +193,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// A check found the connection dead, or did not end: so the others are in doubt, and all are asked at once.
-    pub(crate) fn found_dead(&mut self, conn: Conn<C>, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn found_dead(&mut self, conn: Conn<C>, now: Instant, todo: &mut Todo<C, E, W>) {
         self.counts.checks_failed += 1;
         self.checking -= 1;
         if !self.closed {
@@ -210,7 +208,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// The check of a connection was cut off, and with it the connection.
-    pub(crate) fn lost_in_check(&mut self, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn lost_in_check(&mut self, now: Instant, todo: &mut Todo<C, E, W>) {
         self.checking -= 1;
         self.closing += 1;
         let reason = if self.closed { Reason::Closed } else { Reason::Dead };
@@ -218,14 +216,14 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// A connection is closed for good.
-    pub(crate) fn gone(&mut self, reason: Reason, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn gone(&mut self, reason: Reason, now: Instant, todo: &mut Todo<C, E, W>) {
         self.closing -= 1;
         self.counts.closed.count(reason);
         self.look_whether_empty(todo);
         self.pump(now, todo);
     }
 
-    pub(super) fn look_whether_empty(&self, todo: &mut Todo<C, W>) {
+    pub(super) fn look_whether_empty(&self, todo: &mut Todo<C, E, W>) {
         if self.closed && self.total() == 0 {
             todo.more().empty = true;
         }

@@ -1,5 +1,6 @@
 //! The slots against their laws, whatever happens in whatever order.
 
+use std::collections::HashMap;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -21,7 +22,10 @@ struct World {
     opening: usize,
     checking: Vec<Conn<u32>>,
     closing: Vec<(Conn<u32>, Reason)>,
-    waiting: Vec<u64>,
+    /// Place and name.
+    waiting: Vec<(u64, u64)>,
+    /// How waits ended, by name.
+    told: HashMap<u64, Outcome<u32, std::io::Error>>,
     lent: Vec<Lent<u32>>,
     /// Everyone who was ever let go, served or refused.
     ended: u64,
@@ -43,16 +47,22 @@ impl World {
             checking: Vec::new(),
             closing: Vec::new(),
             waiting: Vec::new(),
+            told: HashMap::new(),
             lent: Vec::new(),
             ended: 0,
             asked: 0,
         }
     }
 
-    fn act<T>(&mut self, change: impl FnOnce(&mut Pool, Instant, &mut Todo<u32, u64>) -> T) -> T {
+    fn act<T>(
+        &mut self,
+        change: impl FnOnce(&mut Pool, Instant, &mut Todo<u32, std::io::Error, u64>) -> T,
+    ) -> T {
         let mut todo = Todo::default();
         let result = change(&mut self.slots, self.now, &mut todo);
+        self.told.extend(todo.tell);
         if let Some(more) = todo.more {
+            self.told.extend(more.tell);
             self.opening += more.open;
             self.checking.extend(more.check);
             self.closing.extend(more.close);
@@ -64,11 +74,11 @@ impl World {
     /// Every caller looks whether its wait has ended.
     fn look(&mut self) {
         let mut still = Vec::new();
-        for place in std::mem::take(&mut self.waiting) {
-            match self.slots.look(place, |_| {}) {
-                Seen::Waiting { .. } => still.push(place),
-                Seen::Ended(Outcome::Lent(lent)) => self.lent.push(lent),
-                Seen::Ended(_) => self.ended += 1,
+        for (place, name) in std::mem::take(&mut self.waiting) {
+            match self.told.remove(&name) {
+                None => still.push((place, name)),
+                Some(Outcome::Lent(lent)) => self.lent.push(lent),
+                Some(_) => self.ended += 1,
             }
         }
         self.waiting = still;
@@ -80,26 +90,49 @@ impl World {
             return self.lent.push(lent);
         }
         let wish = Wish {
-            waker: 0,
+            waker: self.asked,
             site: Location::caller(),
             since: self.now,
             until: Some(self.now + self.slots.config.wait),
             here: None,
             place: None,
         };
+        let name = self.asked;
         match self.act(|slots, now, todo| slots.wait(wish, now, todo)) {
-            Ok((_, Seen::Ended(Outcome::Lent(lent)))) => self.lent.push(lent),
-            Ok((place, Seen::Waiting { .. })) => self.waiting.push(place),
-            Ok(_) | Err(_) => self.ended += 1,
+            Ok((place, _)) => self.waiting.push((place, name)),
+            Err(_) => self.ended += 1,
         }
+        self.look();
     }
 
     fn leave(&mut self, at: usize) {
         if !self.waiting.is_empty() {
-            let place = self.waiting.remove(at % self.waiting.len());
+            let (place, _) = self.waiting.remove(at % self.waiting.len());
             self.ended += 1;
-            drop(self.act(|slots, now, todo| slots.leave(place, now, todo)));
+            assert!(self.slots.leave(place), "whoever is told leaves no more");
         }
+    }
+
+    /// A connection is given back to one who has left meanwhile.
+    fn miss(&mut self, at: usize) {
+        if self.lent.is_empty() || self.waiting.is_empty() {
+            return;
+        }
+        let (lent, mut todo) = (self.lent.remove(at % self.lent.len()), Todo::default());
+        drop(self.slots.give_back(lent.lease, lent.conn, None, self.now, &mut todo));
+        if let Some((name, Outcome::Lent(lent))) = todo.tell {
+            let at = self.waiting.iter().position(|(_, other)| *other == name).unwrap();
+            let (place, _) = self.waiting.remove(at);
+            assert!(!self.slots.leave(place));
+            self.ended += 1;
+            drop(self.act(|slots, now, todo| slots.give_up(lent, now, todo)));
+        }
+        if let Some(more) = todo.more {
+            self.opening += more.open;
+            self.checking.extend(more.check);
+            self.closing.extend(more.close);
+        }
+        self.look();
     }
 
     fn give_back(&mut self, at: usize, fate: Option<Reason>) {
@@ -142,7 +175,8 @@ impl World {
             0..=5 => self.get(),
             6..=10 => self.give_back(at, None),
             11 => self.give_back(at, Some(Reason::Broken)),
-            12..=14 => self.leave(at),
+            12..=13 => self.leave(at),
+            14 => self.miss(at),
             15..=18 => self.open(true, 1),
             19 => self.open(false, 1),
             20..=21 => self.check(Some(true)),

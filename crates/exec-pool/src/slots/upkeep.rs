@@ -16,7 +16,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     ///
     /// A wait that begins later ends no earlier than [`Config::wait`] from now, and what comes back later is due later than
     /// what is there: so nobody has to call the keeper for either, as long as it comes at least that often.
-    pub(crate) fn keep(&mut self, now: Instant, todo: &mut Todo<C, W>) -> Instant {
+    pub(crate) fn keep(&mut self, now: Instant, todo: &mut Todo<C, E, W>) -> Instant {
         self.end_waits(now, todo);
         self.close_old(now, todo);
         self.ask_idle(now, todo);
@@ -24,7 +24,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         self.next_visit(now)
     }
 
-    fn end_waits(&mut self, now: Instant, todo: &mut Todo<C, W>) {
+    fn end_waits(&mut self, now: Instant, todo: &mut Todo<C, E, W>) {
         let late = self.line.iter().filter(|(_, waiting)| waiting.until.is_some());
         let late: Vec<_> = late
             .take_while(|(_, waiting)| waiting.until.is_some_and(|until| until <= now))
@@ -35,12 +35,11 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
                 continue;
             };
             let outcome = self.end_late(stage, now.saturating_duration_since(waiting.since));
-            self.done.insert(place, outcome);
-            todo.wake(waiting.waker);
+            todo.tell(waiting.waker, outcome);
         }
     }
 
-    fn close_old(&mut self, now: Instant, todo: &mut Todo<C, W>) {
+    fn close_old(&mut self, now: Instant, todo: &mut Todo<C, E, W>) {
         let (limit, spare) = (self.config.idle, self.idle.len().saturating_sub(self.config.min_idle));
         let mut closed = 0;
         let mut kept = std::collections::VecDeque::with_capacity(self.idle.len());
@@ -66,7 +65,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// Has the idle connections checked whose time for it has come.
-    fn ask_idle(&mut self, now: Instant, todo: &mut Todo<C, W>) {
+    fn ask_idle(&mut self, now: Instant, todo: &mut Todo<C, E, W>) {
         let mut at = 0;
         while at < self.idle.len() {
             if self.question_at(at).is_some_and(|due| due <= now)
@@ -126,7 +125,7 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// Another size. Idle connections that are too many are closed, those in use when they come back.
-    pub(crate) fn resize(&mut self, max: usize, min_idle: usize, now: Instant, todo: &mut Todo<C, W>) {
+    pub(crate) fn resize(&mut self, max: usize, min_idle: usize, now: Instant, todo: &mut Todo<C, E, W>) {
         (self.config.max, self.config.min_idle) = (max, min_idle);
         while !self.closed && self.total() - self.closing > max {
             let Some(conn) = self.idle.pop_front() else {
@@ -140,20 +139,19 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     }
 
     /// The end: whoever waits is told, what is idle is closed, what is in use when it comes back.
-    pub(crate) fn close(&mut self, todo: &mut Todo<C, W>) {
+    pub(crate) fn close(&mut self, todo: &mut Todo<C, E, W>) {
         self.closed = true;
-        while let Some((place, waiting)) = self.line.pop() {
-            self.done.insert(place, Outcome::Closed);
-            todo.wake(waiting.waker);
+        while let Some((_, waiting)) = self.line.pop() {
+            todo.tell(waiting.waker, Outcome::Closed);
         }
         self.closing += self.idle.len();
         todo.more().close.extend(self.idle.drain(..).map(|conn| (conn, Reason::Closed)));
         self.look_whether_empty(todo);
     }
 
-    /// Wakes all who wait, so that they look after themselves.
-    pub(crate) fn wake_all(&self, mut wake: impl FnMut(&W)) {
-        self.line.iter().for_each(|(_, waiting)| wake(&waiting.waker));
+    /// All who wait.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &W> {
+        self.line.iter().map(|(_, waiting)| &waiting.waker)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

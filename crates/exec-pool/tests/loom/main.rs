@@ -29,6 +29,7 @@ mod slots {
     pub(crate) mod core;
     pub(crate) mod line;
     pub(crate) mod parts;
+    pub(crate) mod seat;
     pub(crate) mod supply;
     pub(crate) mod upkeep;
 }

@@ -12,12 +12,15 @@ use loom::thread;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::slots::core::{Refused, Seen, Slots, Wish};
+use crate::slots::core::{Slots, Wish};
 use crate::slots::parts::{Lent, Outcome, Todo};
+use crate::slots::seat::Seat;
 use crate::stats::Reason;
 use crate::sync::{Mutex, lock};
 
-type Core = Slots<u32, io::Error, Waker>;
+type Chair = Arc<Seat<u32, io::Error>>;
+type Core = Slots<u32, io::Error, Chair>;
+type Todos = Todo<u32, io::Error, Chair>;
 
 /// A pool whose connections are made at once, by whoever asks for them.
 struct Model {
@@ -33,59 +36,60 @@ impl Model {
         Arc::new(Self { slots: Mutex::new(slots), now })
     }
 
-    fn act<T>(&self, change: impl FnOnce(&mut Core, Instant, &mut Todo<u32, Waker>) -> T) -> T {
-        let mut todo = Todo::default();
+    fn act<T>(&self, change: impl FnOnce(&mut Core, Instant, &mut Todos) -> T) -> T {
+        let mut todo = Todos::default();
         let result = change(&mut lock(&self.slots), self.now, &mut todo);
         self.perform(todo);
         result
     }
 
-    fn perform(&self, todo: Todo<u32, Waker>) {
-        if let Some(waker) = todo.wake {
-            waker.wake();
-        }
+    fn perform(&self, todo: Todos) {
+        self.tell(todo.tell);
         let Some(more) = todo.more else {
             return;
         };
-        more.wake.into_iter().for_each(Waker::wake);
+        self.tell(more.tell);
         for _ in 0..more.open {
-            let mut todo = Todo::default();
+            let mut todo = Todos::default();
             lock(&self.slots).opened(7, 1, self.now, &mut todo);
             self.perform(todo);
         }
         for (_, reason) in more.close {
-            let mut todo = Todo::default();
+            let mut todo = Todos::default();
             lock(&self.slots).gone(reason, self.now, &mut todo);
             self.perform(todo);
         }
     }
 
-    /// Goes into the queue.
-    fn enter(&self, waker: Waker) -> Result<(u64, Seen<u32, io::Error>), Refused> {
-        let site = Location::caller();
-        let wish = Wish { waker, site, since: self.now, until: None, here: None, place: None };
-        self.act(|slots, now, todo| slots.wait(wish, now, todo))
+    fn tell(&self, ends: impl IntoIterator<Item = (Chair, Outcome<u32, io::Error>)>) {
+        for (seat, outcome) in ends {
+            if let Err(Outcome::Lent(lent)) = seat.tell(outcome) {
+                drop(self.act(|slots, now, todo| slots.give_up(lent, now, todo)));
+            }
+        }
     }
 
-    fn look(&self, place: u64, waker: &Waker) -> Seen<u32, io::Error> {
-        lock(&self.slots).look(place, |old| old.clone_from(waker))
+    /// Goes into the queue.
+    fn enter(&self, waker: &Waker) -> (u64, Chair) {
+        let (site, seat) = (Location::caller(), Arc::new(Seat::new(waker.clone())));
+        let wish = Wish { waker: seat.clone(), site, since: self.now, until: None, here: None, place: None };
+        let (place, _) = self.act(|slots, now, todo| slots.wait(wish, now, todo)).unwrap();
+        (place, seat)
+    }
+
+    /// Leaves, whatever has come meanwhile.
+    fn leave(&self, place: u64, seat: &Chair) {
+        let waited = lock(&self.slots).leave(place);
+        if let (false, Some(Outcome::Lent(lent))) = (waited, seat.leave()) {
+            drop(self.act(|slots, now, todo| slots.give_up(lent, now, todo)));
+        }
     }
 
     fn wait(&self) -> Outcome<u32, io::Error> {
-        let mut place = None;
+        let mut seat = None;
         block_on(poll_fn(|cx| {
-            let seen = match place {
-                Some(place) => self.look(place, cx.waker()),
-                None => {
-                    let (at, seen) = self.enter(cx.waker().clone()).unwrap();
-                    place = Some(at);
-                    seen
-                }
-            };
-            match seen {
-                Seen::Ended(outcome) => Poll::Ready(outcome),
-                Seen::Waiting { .. } => Poll::Pending,
-            }
+            let seat = seat.get_or_insert_with(|| self.enter(cx.waker()).1);
+            seat.look(cx.waker()).map_or(Poll::Pending, Poll::Ready)
         }))
     }
 
@@ -133,9 +137,9 @@ fn who_leaves_takes_nothing_along() {
         let model = Model::new(1);
         let lent = model.get();
         let leaving = model.clone();
-        let thread = thread::spawn(move || match leaving.enter(Waker::noop().clone()).unwrap() {
-            (_, Seen::Ended(Outcome::Lent(lent))) => leaving.give_back(lent),
-            (place, _) => drop(leaving.act(|slots, now, todo| slots.leave(place, now, todo))),
+        let thread = thread::spawn(move || {
+            let (place, seat) = leaving.enter(Waker::noop());
+            leaving.leave(place, &seat);
         });
         model.give_back(lent);
         model.give_back(model.get());
@@ -149,14 +153,14 @@ fn who_waits_when_the_pool_closes_is_told() {
     loom::model(|| {
         let model = Model::new(1);
         let lent = model.get();
-        let (place, _) = model.enter(Waker::noop().clone()).unwrap();
+        let (_, seat) = model.enter(Waker::noop());
         let closing = model.clone();
         let thread = thread::spawn(move || closing.act(|slots, _, todo| slots.close(todo)));
         model.give_back(lent);
         thread.join().unwrap();
-        match model.look(place, Waker::noop()) {
-            Seen::Ended(Outcome::Closed) => {}
-            Seen::Ended(Outcome::Lent(lent)) => model.give_back(lent),
+        match seat.look(Waker::noop()) {
+            Some(Outcome::Closed) => {}
+            Some(Outcome::Lent(lent)) => model.give_back(lent),
             other => panic!("forgotten: {other:?}"),
         }
         at_rest(&model, 0);
@@ -171,18 +175,14 @@ fn what_breaks_in_use_is_replaced_for_who_waits() {
         let breaking = model.clone();
         let thread = thread::spawn(move || {
             let broken = Some(Reason::Broken);
-            let mut todo = Todo::default();
+            let mut todo = Todos::default();
             let (lease, conn) = (lent.lease, lent.conn);
             drop(lock(&breaking.slots).give_back(lease, conn, broken, breaking.now, &mut todo));
             breaking.act(|slots, now, todo| slots.gone(Reason::Broken, now, todo));
         });
-        let (place, seen) = model.enter(Waker::noop().clone()).unwrap();
+        let (_, seat) = model.enter(Waker::noop());
         thread.join().unwrap();
-        let ended = match seen {
-            Seen::Waiting { .. } => model.look(place, Waker::noop()),
-            ended => ended,
-        };
-        let Seen::Ended(Outcome::Lent(lent)) = ended else { panic!("forgotten: {ended:?}") };
+        let Some(Outcome::Lent(lent)) = seat.look(Waker::noop()) else { panic!("forgotten") };
         model.give_back(lent);
         at_rest(&model, 1);
     });
