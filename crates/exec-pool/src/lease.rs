@@ -5,8 +5,10 @@ use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::manager::Manager;
-use crate::pool::shared::{Conn, Shared};
+use crate::pool::shared::{Conn, Shared, Slots, Todo};
 use crate::stats::Reason;
 
 /// A connection that goes back to its pool when this is dropped, wherever that is: to the first who waits, if any.
@@ -73,8 +75,13 @@ impl<M: Manager> Drop for Lease<M> {
     fn drop(&mut self) {
         if let Some(mut conn) = self.conn.take() {
             let fate = (!self.is_good(&mut conn)).then_some(Reason::Broken);
-            let rest =
-                self.shared.act(|slots, now, todo| slots.give_back(self.number, conn, fate, now, todo));
+            let now = Instant::now();
+            conn.used(now);
+            let number = self.number;
+            let end = |slots: &mut Slots<M>, now, todo: &mut Todo<M>| {
+                slots.give_back(number, conn, fate, now, todo)
+            };
+            let rest = self.shared.act_at(now, end);
             drop(rest);
         }
     }

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -37,6 +37,8 @@ pub(crate) struct Shared<M: Manager> {
     pub(crate) hooks: Hooks<M::Connection>,
     slots: Mutex<Slots<M>>,
     pub(super) home: Mutex<Home>,
+    /// Whether somebody waits, as far as one can know without the lock.
+    pub(super) crowded: AtomicBool,
     /// Whether there is a keeper.
     pub(super) kept: AtomicBool,
     /// Calls the keeper.
@@ -66,6 +68,7 @@ impl<M: Manager> Shared<M> {
             hooks,
             slots: Mutex::new(slots),
             home: Mutex::default(),
+            crowded: AtomicBool::new(false),
             kept: AtomicBool::new(false),
             bell: Arc::default(),
             empty: Notify::new(),
@@ -92,7 +95,10 @@ impl<M: Manager> Shared<M> {
         change: impl FnOnce(&mut Slots<M>, Instant, &mut Todo<M>) -> T,
     ) -> T {
         let mut todo = Todo::<M>::default();
-        let result = change(&mut self.slots(), now, &mut todo);
+        let mut slots = self.slots();
+        let result = change(&mut slots, now, &mut todo);
+        self.crowded.store(slots.is_crowded(), Ordering::Relaxed);
+        drop(slots);
         self.perform(todo);
         result
     }

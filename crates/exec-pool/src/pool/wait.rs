@@ -68,7 +68,9 @@ impl<M: Manager> Wait<'_, M> {
     fn enter(&mut self, cx: &Context<'_>) -> Result<Option<Outcome<M>>, PoolError<M::Error>> {
         let Self { site, since, end, again: place, .. } = *self;
         let now = if place.is_some() { Instant::now() } else { since };
-        let taken = if place.is_none() { self.shared.slots().take(now, site) } else { None };
+        // Who would have to wait goes there without asking first; whoever is served at once is served there too.
+        let hope = place.is_none() && !self.shared.crowded.load(Ordering::Relaxed);
+        let taken = if hope { self.shared.slots().take(now, site) } else { None };
         if let Some(lent) = taken {
             return Ok(Some(End::Lent(lent)));
         }

@@ -153,6 +153,11 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
         Ok((place, until.is_some()))
     }
 
+    /// Whether somebody waits.
+    pub(crate) fn is_crowded(&self) -> bool {
+        !self.line.is_empty()
+    }
+
     /// The keeper runs in this runtime from now on, or in none.
     pub(crate) fn set_keeper(&mut self, keeper: Option<Id>) {
         self.keeper = keeper;
@@ -193,23 +198,12 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
     ) -> Option<Conn<C>> {
         self.counts.lent -= 1;
         self.counts.waits.remove(lent.waited);
-        self.bring_back(lent.lease, lent.conn, fate, now, todo)
+        self.give_back(lent.lease, lent.conn, fate, now, todo)
     }
 
-    /// A lease ends; with a `fate` its connection is closed. Returns what to drop when the lock is free.
+    /// A lease ends; with a `fate` its connection is closed. If it was used, [`Conn::used`] has noted it. Returns what to
+    /// drop when the lock is free.
     pub(crate) fn give_back(
-        &mut self,
-        lease: usize,
-        mut conn: Conn<C>,
-        fate: Option<Reason>,
-        now: Instant,
-        todo: &mut Todo<C, E, W>,
-    ) -> Option<Conn<C>> {
-        (conn.dates.used, conn.dates.good) = (now, now);
-        self.bring_back(lease, conn, fate, now, todo)
-    }
-
-    fn bring_back(
         &mut self,
         lease: usize,
         conn: Conn<C>,

@@ -36,6 +36,11 @@ impl<C> Conn<C> {
         self.dates.ends.is_some_and(|ends| ends <= now)
     }
 
+    /// Notes that it was used until now. It is the caller who does it, while it does not hold the lock.
+    pub(crate) fn used(&mut self, now: Instant) {
+        (self.dates.used, self.dates.good) = (now, now);
+    }
+
     /// Another handle of the same connection.
     pub(super) fn handle(&self, inner: C) -> Self {
         Self { inner, dates: self.dates.clone() }

@@ -137,7 +137,8 @@ impl World {
 
     fn give_back(&mut self, at: usize, fate: Option<Reason>) {
         if !self.lent.is_empty() {
-            let lent = self.lent.remove(at % self.lent.len());
+            let mut lent = self.lent.remove(at % self.lent.len());
+            lent.conn.used(self.now);
             drop(self.act(|slots, now, todo| slots.give_back(lent.lease, lent.conn, fate, now, todo)));
         }
     }

@@ -101,7 +101,8 @@ impl Model {
         }
     }
 
-    fn give_back(&self, lent: Lent<u32>) {
+    fn give_back(&self, mut lent: Lent<u32>) {
+        lent.conn.used(self.now);
         drop(self.act(|slots, now, todo| slots.give_back(lent.lease, lent.conn, None, now, todo)));
     }
 }
