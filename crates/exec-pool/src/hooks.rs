@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::LeaseInfo;
 use crate::stats::Reason;
@@ -45,7 +46,8 @@ impl<C> Hooks<C> {
             tracing::warn!(target: "exec_pool", "a lease is held for long: {lease}");
         }
         if let Some(listen) = &self.event {
-            listen(event);
+            // Whoever listens must not stop the pool half-way; the panic was reported by its hook.
+            let _heard = catch_unwind(AssertUnwindSafe(|| listen(event)));
         }
     }
 }

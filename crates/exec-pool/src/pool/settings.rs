@@ -57,7 +57,7 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// Called with everything that happens. It must not wait.
+    /// Called with everything that happens. It must not wait; a panic in it changes nothing.
     pub fn on_event(mut self, f: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.hooks.event = Some(Box::new(f));
         self

@@ -60,46 +60,64 @@ async fn make<M: Manager>(shared: &Shared<M>) -> Result<(M::Connection, usize), 
     Ok((inner, streams))
 }
 
-/// The slot of a connection that is being checked.
-struct Checking<M: Manager>(Option<Arc<Shared<M>>>);
+/// A connection that is being checked; it is gone before its slot is free.
+struct Checking<M: Manager> {
+    shared: Arc<Shared<M>>,
+    conn: Option<Conn<M>>,
+}
 
 impl<M: Manager> Drop for Checking<M> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            shared.act(Slots::<M>::lost_in_check);
+        if let Some(conn) = self.conn.take() {
+            drop(conn);
+            self.shared.act(Slots::<M>::lost_in_check);
         }
     }
 }
 
-pub(super) fn check<M: Manager>(
-    shared: Arc<Shared<M>>,
-    mut conn: Conn<M>,
-) -> impl Future<Output = ()> + Send {
-    let checking = Checking(Some(shared.clone()));
-    async move {
-        let mut checking = checking;
-        let verdict = match shared.manager.is_open(&conn.inner) {
-            true => timeout(shared.config.check, shared.manager.check(&mut conn.inner)).await,
-            false => Ok(Ok(())),
+impl<M: Manager> Checking<M> {
+    /// Whether the connection works; if not, with what the manager said.
+    async fn verdict(&mut self) -> Result<(), Option<M::Error>> {
+        let Self { shared, conn: Some(conn) } = self else {
+            return Ok(());
         };
-        let good = matches!(verdict, Ok(Ok(()))) && shared.manager.is_open(&conn.inner);
-        checking.0 = None;
-        if good {
-            return shared.act(|slots, now, todo| slots.checked(conn, now, todo));
+        if !shared.manager.is_open(&conn.inner) {
+            return Err(None);
         }
-        let error = verdict.ok().and_then(Result::err);
+        let checked = timeout(shared.config.check, shared.manager.check(&mut conn.inner)).await;
+        checked.map_err(|_| None)?.map_err(Some)?;
+        if shared.manager.is_open(&conn.inner) { Ok(()) } else { Err(None) }
+    }
+}
+
+pub(super) fn check<M: Manager>(shared: Arc<Shared<M>>, conn: Conn<M>) -> impl Future<Output = ()> + Send {
+    let mut checking = Checking { shared, conn: Some(conn) };
+    async move {
+        let verdict = checking.verdict().await;
+        let shared = checking.shared.clone();
+        let Some(conn) = checking.conn.take() else {
+            return;
+        };
+        let Err(error) = verdict else {
+            return shared.act(|slots, now, todo| slots.checked(conn, now, todo));
+        };
         let error = error.as_ref().map(|error| error as &(dyn std::error::Error + 'static));
         shared.hooks.tell(&Event::CheckFailed(error));
         shared.act(|slots, now, todo| slots.found_dead(conn, now, todo));
     }
 }
 
-/// The slot of a connection that is being closed.
-struct Closing<M: Manager>(Arc<Shared<M>>, Reason);
+/// A connection that is being closed; it is gone before its slot is free.
+struct Closing<M: Manager> {
+    shared: Arc<Shared<M>>,
+    conn: Option<Conn<M>>,
+    reason: Reason,
+}
 
 impl<M: Manager> Drop for Closing<M> {
     fn drop(&mut self) {
-        self.0.act(|slots, now, todo| slots.gone(self.1, now, todo));
+        drop(self.conn.take());
+        self.shared.act(|slots, now, todo| slots.gone(self.reason, now, todo));
     }
 }
 
@@ -108,10 +126,12 @@ pub(super) fn close<M: Manager>(
     conn: Conn<M>,
     reason: Reason,
 ) -> impl Future<Output = ()> + Send {
-    let closing = Closing(shared, reason);
+    let mut closing = Closing { shared, conn: Some(conn), reason };
     async move {
-        let Closing(shared, _) = &closing;
-        // Who does not say farewell in time is left without.
-        let _ended = timeout(shared.config.goodbye, shared.manager.close(conn.inner)).await;
+        if let Some(conn) = closing.conn.take() {
+            let shared = &closing.shared;
+            // Who does not say farewell in time is left without.
+            let _ended = timeout(shared.config.goodbye, shared.manager.close(conn.inner)).await;
+        }
     }
 }

@@ -69,3 +69,19 @@ async fn hooks_see_every_connection_where_they_say() {
     assert!(pool.get().await.is_err());
     assert_eq!(*seen.lock().unwrap(), ["failed"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_who_listens_and_panics_costs_no_slot() {
+    let mock = Mock::new(1);
+    let limits = config(|config| (config.max, config.trust) = (1, Duration::ZERO));
+    let pool =
+        Pool::builder(mock.clone()).config(limits).on_event(|event| panic!("{event:?}")).build().unwrap();
+    drop(pool.get().await.unwrap());
+    mock.set_check(Act::Error);
+    drop(pool.get().await.unwrap());
+    mock.set_create(Act::Error);
+    pool.get().await.unwrap_err();
+    mock.set_create(Act::Ok);
+    drop(pool.get().await.unwrap());
+    assert_eq!((pool.stats().total, pool.stats().connect_failures, mock.live()), (1, 1, 1));
+}
