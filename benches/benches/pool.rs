@@ -47,7 +47,7 @@ fn run(effort: Effort) -> Result<Vec<String>> {
     let (rounds, gets) = (effort.pick(301, 51, 1), effort.pick(2000, 1000, 10));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     missed.extend(case(&runtime, "get and return", rounds, |contender| alone(&runtime, contender, gets))?);
-    let (rounds, gets) = (effort.pick(41, 11, 1), effort.pick(2000, 2000, 2));
+    let (rounds, gets) = (effort.pick(101, 21, 1), effort.pick(1000, 500, 2));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     missed.extend(case(&runtime, "64 tasks on 8", rounds, |contender| crowd(&runtime, contender, gets))?);
     if effort != Effort::Smoke { Ok(missed) } else { Ok(Vec::new()) }
