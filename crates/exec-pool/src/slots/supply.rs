@@ -18,8 +18,10 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
             return;
         }
         self.peak();
-        while !self.line.is_empty() && self.serve(now, todo) {}
-        while self.line.len() > self.checking && self.ask(now, todo) {}
+        if !self.idle.is_empty() || !self.shared.is_empty() {
+            while !self.line.is_empty() && self.serve(now, todo) {}
+            while self.line.len() > self.checking && self.ask(now, todo) {}
+        }
         let missing = self.missing(now);
         if missing > 0 {
             self.connecting += missing;
