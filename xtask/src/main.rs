@@ -14,6 +14,7 @@ mod serve;
 mod shell;
 mod soak;
 mod steps;
+mod stores;
 mod test;
 mod tidy;
 

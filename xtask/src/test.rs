@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Result};
 use crate::steps::{Steps, Verdict};
-use crate::{clients, faults};
+use crate::{clients, faults, stores};
 use std::path::Path;
 use std::process::Command;
 
@@ -26,6 +26,9 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     if !only_clients {
         steps.step("unit and integration tests", || shell::pass(&mut tests(&root)));
         steps.step("doc tests", || shell::pass(&mut shell::cargo(&root, &["test", "--workspace", "--doc"])));
+    }
+    if !only_clients {
+        stores::run(&root, &mut steps);
     }
     let build = ["build", "-p", "exec-server", "-p", "xtask"];
     steps.step("build the server and the upstream", || shell::pass(&mut shell::cargo(&root, &build)));
