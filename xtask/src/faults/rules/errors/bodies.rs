@@ -298,8 +298,8 @@ pub(super) const ANTHROPIC: &[Case] = &[
         r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"},"request_id":"req_1"}"#,
     ),
     case(500, "upstream", Then::Again, r#""#),
-    case(502, "upstream", Then::Again, r#"<html>502</html>"#),
-    case(503, "overloaded", Then::Again, r#"upstream connect error or disconnect/reset before headers"#),
+    case(502, "unavailable", Then::Again, r#"<html>502</html>"#),
+    case(503, "unavailable", Then::Again, r#"upstream connect error or disconnect/reset before headers"#),
     case(
         504,
         "upstream",
