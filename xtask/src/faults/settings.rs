@@ -7,7 +7,7 @@ pub(super) const WINDOWS: [&str; 2] = ["context_window = 128000", "context_windo
 
 /// Of each of the two providers.
 pub(super) const MEMBER: &str = r#"guard = ["retry", "breaker", "timeout"]
-retry = { attempts = 3 }
+retry = { attempts = 3, max_retry_after = "5s" }
 breaker = { failures = 5, open = "10s", open_max = "15s" }
 timeout = { connect = "2s", first_chunk = "10s", idle = "10s", total = "12s" }"#;
 

@@ -36,7 +36,7 @@
 //! | `status=CODE` | a failure with this status, in the format's shape |
 //! | `error=NAME` | a typed failure: `context_length`, `content_filter`, `insufficient_quota`, `rate_limit`, `overloaded`, `model_not_found`, `bad_json` (HTML), `billing`, `prefill_rejected`; with `status` that status, with `stream-error` inside the stream |
 //! | `retry-after=TEXT`, `retry-after-ms=N` | these headers on failures; an HTTP date may have its comma |
-//! | `unlimited` | no headers about limits, also on a 429 |
+//! | `unlimited` | no word about limits, also on a 429: neither headers nor when to come back |
 //! | `flap=N` | the first N requests with exactly this SPEC get 503; forgotten by a reset |
 //! | `times=N` · `for=DUR` | the SPEC holds for the first N requests with exactly it · until so long after the first; later ones are answered faithfully; forgotten by a reset |
 //! | `no-prefill` | a conversation that ends with a turn of the assistant is refused as `prefill_rejected` |

@@ -153,6 +153,7 @@ fn asked_failure(ledger: &Ledger, format: Format, model: &str, faults: &Faults) 
         (None, Some(status)) => Failure::of_status(format, status, model),
         (None, None) => return None,
     };
+    let failure = if faults.unlimited { failure.without_hint() } else { failure };
     let status = faults.status.unwrap_or(failure.status);
     Some(Failure { status, ..failure })
 }

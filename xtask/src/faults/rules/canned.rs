@@ -10,11 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// A failure as it is sent: status, further heads with their line ends, body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
-    pub(super) head: &'static str,
-    pub(super) body: &'static str,
+    pub(super) head: String,
+    pub(super) body: String,
 }
 
 /// Serves them until dropped.

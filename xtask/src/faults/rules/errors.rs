@@ -8,7 +8,7 @@ use crate::faults::house::{KEYS, SECOND_MODEL, Wire};
 use crate::faults::verdict::Checks;
 use crate::lab::{Call, Dialect, Gateway, Heard, Lab, Told};
 use crate::shell::Result;
-use bodies::{ANTHROPIC, Case, OPENAI, Then};
+use bodies::{Case, Then};
 use serde_json::Value;
 use xtask::upstream::Upstream;
 
@@ -26,11 +26,9 @@ struct Stand {
 
 pub(super) async fn run(lab: &Lab, wire: Wire) -> Result<Checks> {
     let mut checks = Checks::new();
-    let cases = match wire {
-        Wire::OpenAi => OPENAI,
-        Wire::Anthropic => ANTHROPIC,
-    };
-    let stand = Stand::open(lab, wire, cases).await?;
+    let cases = Case::all(wire)?;
+    checks.must(cases.len() >= 20, || format!("only {} bodies", cases.len()));
+    let stand = Stand::open(lab, wire, &cases).await?;
     for (number, case) in cases.iter().enumerate() {
         for stream in [true, false] {
             for dialect in Dialect::ALL {
@@ -45,7 +43,7 @@ pub(super) async fn run(lab: &Lab, wire: Wire) -> Result<Checks> {
 
 impl Stand {
     async fn open(lab: &Lab, wire: Wire, cases: &[Case]) -> Result<Self> {
-        let first = Canned::start(cases.iter().map(|case| case.reply).collect()).await?;
+        let first = Canned::start(cases.iter().map(|case| case.reply.clone()).collect()).await?;
         let second = Upstream::start().await?;
         // A budget of retries for all that fails here on purpose: it is not what is looked at.
         let config = wire.provider("first", &format!("http://{}", first.address), KEYS[0], "*", MEMBER)
@@ -76,21 +74,23 @@ async fn mapped(
     let (heard, told) = stand.ask(dialect, &format!("first/canned-{number}"), stream).await;
     let calls = stand.first.calls() - before;
     let what = || {
-        let reply = case.reply;
+        let reply = &case.reply;
         format!(
-            "{} stream={stream} {} {}: {calls} calls, {} {told:?}",
+            "{} stream={stream} {}, {} {}: {calls} calls, {} {told:?}",
             dialect.name(),
+            case.from,
             reply.status,
             reply.body,
             heard.status
         )
     };
-    let status = if (dialect, case.kind) == (Dialect::Anthropic, "overloaded") { 529 } else { case.status() };
+    let status =
+        if (dialect, case.kind.as_str()) == (Dialect::Anthropic, "overloaded") { 529 } else { case.status() };
     checks.must(heard.status == status && told.is_clean_failure(), what);
     checks.must(calls == if case.then == Then::Again { 2 } else { 1 }, what);
     if dialect == Dialect::Native {
         let document: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
-        checks.must(document["kind"] == case.kind, what);
+        checks.must(document["kind"] == case.kind.as_str(), what);
     }
 }
 
@@ -101,7 +101,7 @@ async fn routed(checks: &mut Checks, stand: &Stand, number: usize, case: &Case, 
     let asked = stand.second.stats().calls - before;
     let wanted = u64::from(case.then != Then::Nobody);
     checks.must(asked == wanted && told.complete == (wanted == 1), || {
-        let reply = case.reply;
+        let reply = &case.reply;
         format!(
             "stream={stream} {} {}: the second was asked {asked}×, {}",
             reply.status, reply.body, heard.status

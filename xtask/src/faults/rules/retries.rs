@@ -160,7 +160,7 @@ fn header_seconds(heard: &Heard) -> Option<u64> {
 }
 
 /// An HTTP date so many seconds from now.
-fn date_in(seconds: u64) -> Result<String> {
+pub(super) fn date_in(seconds: u64) -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + seconds;
     let (days, rest) = (now / 86_400, now % 86_400);
     let (year, month, day) = civil(days);
