@@ -10,7 +10,9 @@ use exec_middleware::breaker::State;
 use metrics::{Label, describe_counter, describe_gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::status::{BreakerStatus, GuardsStatus, HedgeStatus, Known, LimitStatus, RateStatus, Status};
+use crate::status::{
+    BreakerStatus, CacheStatus, GuardsStatus, HedgeStatus, Known, LimitStatus, RateStatus, Status,
+};
 
 /// What every call tells of itself, when this process has a recorder of ours.
 static CALLS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -53,6 +55,9 @@ pub fn text(status: &Status) -> String {
                 let labels = labels.and("health", health.as_str());
                 gauge("exec_provider_health", help, labels, u64::from(health == provider.health));
             }
+            for member in &provider.members {
+                breaker(&labels.and("member", &member.name), &member.breaker);
+            }
             guards(&labels, &provider.guards);
         }
     });
@@ -78,6 +83,9 @@ fn server(status: &Status) {
 }
 
 fn guards(labels: &Labels, guards: &GuardsStatus) {
+    if let Some(status) = &guards.cache {
+        cache(labels, status);
+    }
     if let Some(status) = &guards.hedge {
         hedge(labels, status);
     }
@@ -90,6 +98,37 @@ fn guards(labels: &Labels, guards: &GuardsStatus) {
     if let Some(status) = &guards.rate_limit {
         rate(labels, status);
     }
+}
+
+fn cache(labels: &Labels, status: &CacheStatus) {
+    for (result, calls) in [
+        ("hit", status.hits),
+        ("miss", status.misses),
+        ("coalesced", status.coalesced),
+        ("stale", status.stale),
+        ("bypassed", status.bypassed),
+    ] {
+        let help = "Calls as the cache answered them.";
+        count("exec_cache_calls_total", help, labels.and("result", result), calls);
+    }
+    let help = "Calls answered by a kept answer past its time because they failed.";
+    count("exec_cache_rescued_total", help, labels.clone(), status.rescued);
+    let help = "Calls made behind stale answers.";
+    count("exec_cache_revalidations_total", help, labels.clone(), status.revalidations);
+    for (outcome, answers) in
+        [("stored", status.stored), ("refused", status.refused), ("evicted", status.evicted)]
+    {
+        let help = "Answers that were kept, that could not be, and that had to make room.";
+        count("exec_cache_answers_total", help, labels.and("outcome", outcome), answers);
+    }
+    let help = "Times the store failed or was too slow.";
+    count("exec_cache_store_errors_total", help, labels.clone(), status.store_errors);
+    let help = "What callers did not pay, in millionths of a dollar, where the price is known.";
+    count("exec_cache_saved_micros_total", help, labels.clone(), status.saved_micros);
+    gauge("exec_cache_entries", "Answers kept now.", labels.clone(), status.entries);
+    gauge("exec_cache_weight_bytes", "What they weigh.", labels.clone(), status.weight_bytes);
+    gauge("exec_cache_in_flight", "Calls that can be shared now.", labels.clone(), status.in_flight);
+    gauge("exec_cache_marks", "Invalidations remembered one by one.", labels.clone(), status.marks);
 }
 
 fn hedge(labels: &Labels, status: &HedgeStatus) {
