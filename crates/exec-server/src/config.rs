@@ -160,8 +160,9 @@ impl Config {
 
     /// What is wrong with the orders of guards: mistakes, and what may be meant.
     fn orders(&self) -> impl Iterator<Item = (Vec<Problem>, Vec<Problem>)> {
-        let of = |(name, list): (&String, &Vec<Guard>)| misplaced(list, &format!("providers.{name}.guard"));
-        std::iter::once(misplaced(&self.pipeline.guards, "pipeline.middleware"))
+        let of =
+            |(name, list): (&String, &Vec<Guard>)| misplaced(list, &format!("providers.{name}.guard"), true);
+        std::iter::once(misplaced(&self.pipeline.guards, "pipeline.middleware", false))
             .chain(self.guards.iter().map(of))
     }
 

@@ -130,9 +130,11 @@ impl Guard {
     }
 }
 
-/// What is wrong with the order of `guards`, which stand at `path`: what can only be a mistake, and what may be meant.
-pub(super) fn misplaced(guards: &[Guard], path: &str) -> (Vec<Problem>, Vec<Problem>) {
-    let found = lint(guards.iter().map(Guard::name));
+/// What is wrong with the order of `guards`, which stand at `path`: what can only be a mistake, and what may be meant. A
+/// limit of a provider is there to count each try, so there that is no mistake.
+pub(super) fn misplaced(guards: &[Guard], path: &str, each_try: bool) -> (Vec<Problem>, Vec<Problem>) {
+    let mut found = lint(guards.iter().map(Guard::name));
+    found.retain(|misplaced| !(each_try && misplaced.inner == "rate_limit"));
     let (errors, warnings): (Vec<Misplaced>, _) =
         found.into_iter().partition(|misplaced| misplaced.severity == Severity::Error);
     let problems =

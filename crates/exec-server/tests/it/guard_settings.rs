@@ -308,7 +308,7 @@ fn an_order_that_can_only_be_a_mistake_is_refused_and_others_are_warned_of() {
         warnings.into_iter().map(|warning| warning.path).collect::<Vec<_>>()
     };
     assert_eq!(warned(order(json!(["validate", "breaker", "retry"]))), ["pipeline.middleware"]);
-    let provider = |guard: Value| json!({"providers": {"s": {"type": "simulator", "guard": guard, "limit": {"concurrency": 1}}}});
+    let provider = |guard: Value| json!({"providers": {"s": {"type": "simulator", "guard": guard, "limit": {"concurrency": 1, "requests": 1}}}});
     assert_eq!(warned(provider(json!(["limit", "breaker"]))), ["providers.s.guard"]);
     assert!(warned(provider(json!(["retry", "hedge", "breaker", "limit"]))).is_empty());
 }
