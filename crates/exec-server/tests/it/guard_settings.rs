@@ -173,16 +173,6 @@ fn everything_wrong_with_the_guards_of_providers_is_said_at_once() {
         [providers.d]
         type = "anthropic"
         guard = "retry"
-        [providers.e]
-        type = "fallback"
-        members = ["a"]
-        mode = "retry_then_fallback"
-        retry = { budget = { floor = 1 } }
-        [providers.f]
-        type = "fallback"
-        members = ["a"]
-        mode = "circuit_breaker"
-        breaker = { preset = "magic" }
         "#,
         &[
             "server.tenant_header",
@@ -211,9 +201,30 @@ fn everything_wrong_with_the_guards_of_providers_is_said_at_once() {
             "providers.c.limit",
             "providers.c.timeout.total",
             "providers.d.guard",
-            "providers.e.retry.budget",
-            "providers.f.breaker.preset",
         ],
+    );
+}
+
+#[test]
+fn the_tables_of_a_fallback_are_those_of_its_guards() {
+    assert_refused(
+        r#"
+        [server]
+        default_provider = "a"
+        [providers.a]
+        type = "simulator"
+        [providers.e]
+        type = "fallback"
+        members = ["a"]
+        mode = "retry_then_fallback"
+        retry = { budget = { floor = 1 } }
+        [providers.f]
+        type = "fallback"
+        members = ["a"]
+        mode = "circuit_breaker"
+        breaker = { preset = "magic" }
+        "#,
+        &["providers.e.retry.budget", "providers.f.breaker.preset"],
     );
 }
 
