@@ -17,7 +17,7 @@ use exec_core::{
     Capabilities, Context, Cost, Error, ErrorKind, Executor, FieldError, Health, Operation, Output, Provider,
     Remedy, Report, Request, Response, Result, Usage,
 };
-use exec_middleware::CircuitBreaker;
+use exec_middleware::{CircuitBreaker, RetryBudget};
 use futures_util::future::join_all;
 
 use self::member::Member;
@@ -85,8 +85,19 @@ impl Fallback {
         // Whoever answers must be able to, and who that will be is not known.
         let prefill = members.iter().all(|member| member.capabilities().prefill);
         let capabilities = Capabilities { prefill, ..union.unwrap_or_default() };
-        let members = Member::all(members, &config)?.into();
+        let retries = RetryBudget::new(config.retry.unwrap_or_default().budget)?;
+        let members = Member::all(members, &config, &retries, 0)?.into();
         Ok(Self { name: name.into(), members, capabilities, config })
+    }
+
+    /// The same with states of its own, whose retries draw from `retries` and whose waits are random from `seed` on.
+    ///
+    /// # Errors
+    /// Those of [`Fallback::new`].
+    pub fn sharing(mut self, retries: &RetryBudget, seed: u64) -> Result<Self, Vec<FieldError>> {
+        let members = self.members.iter().map(|member| member.bare.clone()).collect();
+        self.members = Member::all(members, &self.config, retries, seed)?.into();
+        Ok(self)
     }
 
     /// The breakers of its members, in order; none unless the mode has them.

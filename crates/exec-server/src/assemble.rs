@@ -15,11 +15,11 @@ use exec_providers::{Endpoint, Fallback};
 
 use self::guards::Workshop;
 use crate::config::{
-    AnthropicConfig, Config, ConfigError, OpenAiConfig, Problem, ProviderConfig, transport_problem,
-    with_defaults,
+    AnthropicConfig, Config, ConfigError, FallbackConfig, OpenAiConfig, Problem, ProviderConfig,
+    transport_problem, with_defaults,
 };
 use crate::engine::{Engine, Providers};
-use crate::status::{Watch, Watches};
+use crate::status::{Member, Watch, Watches};
 
 /// Builds the engine that `config` describes. Opens no connection.
 ///
@@ -67,10 +67,14 @@ impl Building<'_> {
                 .map(|simulator| Arc::new(simulator) as Arc<dyn Provider>)
                 .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect()),
             ProviderConfig::Fallback(config) => {
-                watch.members = config.members.iter().map(|member| member.as_str().into()).collect();
-                let members = config.members.iter().filter_map(|member| self.provider(member)).collect();
+                let members: Vec<_> =
+                    config.members.iter().filter_map(|member| self.provider(member)).collect();
                 Fallback::new(name, members, config.rules.clone())
-                    .map(|fallback| Arc::new(fallback) as Arc<dyn Provider>)
+                    .and_then(|fallback| fallback.sharing(self.workshop.retries(), self.workshop.seed(name)))
+                    .map(|fallback| {
+                        watch.members = members_of(config, &fallback);
+                        Arc::new(fallback) as Arc<dyn Provider>
+                    })
                     .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect())
             }
         };
@@ -89,6 +93,13 @@ impl Building<'_> {
             }
         }
     }
+}
+
+/// The members by name, each with the breaker that the fallback has for it.
+fn members_of(config: &FallbackConfig, fallback: &Fallback) -> Vec<Member> {
+    let mut breakers = fallback.breakers().cloned();
+    let member = |name: &String| Member { name: name.as_str().into(), breaker: breakers.next() };
+    config.members.iter().map(member).collect()
 }
 
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;

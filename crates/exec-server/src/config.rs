@@ -15,11 +15,13 @@ mod server;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use exec_core::Scope;
 use serde_json::{Map, Value};
 
 pub use self::environment::Environment;
 pub(crate) use self::environment::OLLAMA;
 pub use self::guards::Guard;
+pub(crate) use self::guards::KEEPABLE;
 use self::guards::misplaced;
 pub use self::pipeline::PipelineConfig;
 pub use self::providers::{AnthropicConfig, FallbackConfig, OpenAiConfig, ProviderConfig, TransportLimits};
@@ -126,6 +128,11 @@ impl Config {
         for Problem { path, message } in self.orders().flat_map(|(errors, _)| errors) {
             reader.problem(path, message);
         }
+        if self.server.tenant_header.is_some() && self.kept_for() == Some(Scope::Global) {
+            let message =
+                "would give the answers of one tenant to others, who server.tenant_header tells apart";
+            reader.problem("middleware.cache.scope", message);
+        }
         providers::check(&self.providers, reader);
         match &self.server.default_provider {
             Some(name) if !self.providers.contains_key(name) => {
@@ -153,14 +160,20 @@ impl Config {
 
     /// What is wrong with the orders of guards: mistakes, and what may be meant.
     fn orders(&self) -> impl Iterator<Item = (Vec<Problem>, Vec<Problem>)> {
-        let of = |(name, list): (&String, &Vec<Guard>)| misplaced(list, &format!("providers.{name}.guard"));
-        std::iter::once(misplaced(&self.pipeline.guards, "pipeline.middleware"))
+        let of =
+            |(name, list): (&String, &Vec<Guard>)| misplaced(list, &format!("providers.{name}.guard"), true);
+        std::iter::once(misplaced(&self.pipeline.guards, "pipeline.middleware", false))
             .chain(self.guards.iter().map(of))
     }
 
-    /// Whether any guard makes calls again.
+    /// Whether anything makes calls again.
     pub(crate) fn retries(&self) -> bool {
-        self.all_guards().any(Guard::is_retry)
+        self.all_guards().any(Guard::is_retry) || self.providers.values().any(ProviderConfig::retries)
+    }
+
+    /// Who shares the answers that are kept, if any are.
+    fn kept_for(&self) -> Option<Scope> {
+        self.pipeline.guards.iter().find_map(Guard::shares_answers)
     }
 
     /// What can be used and is probably not what was meant.
@@ -170,6 +183,10 @@ impl Config {
         if self.server.tenant_header.is_none() && self.all_guards().any(Guard::counts_tenants) {
             let message = "all callers are one tenant: set server.tenant_header, or per = \"global\"";
             warnings.push(Problem::new("middleware.rate_limit", message));
+        }
+        if self.server.tenant_header.is_none() && self.kept_for() == Some(Scope::Tenant) {
+            let message = "all callers are one tenant and share answers: set server.tenant_header, or scope = \"global\"";
+            warnings.push(Problem::new("middleware.cache", message));
         }
         warnings
     }

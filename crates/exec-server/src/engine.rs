@@ -54,6 +54,12 @@ impl Engine {
         &self.watches
     }
 
+    /// Whether answers are kept.
+    #[must_use]
+    pub fn caches(&self) -> bool {
+        self.watches.pipeline.cache.is_some()
+    }
+
     /// The provider that is asked when nobody names one.
     #[must_use]
     pub fn default_provider(&self) -> &str {

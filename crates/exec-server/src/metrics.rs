@@ -10,7 +10,9 @@ use exec_middleware::breaker::State;
 use metrics::{Label, describe_counter, describe_gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::status::{BreakerStatus, GuardsStatus, HedgeStatus, Known, LimitStatus, RateStatus, Status};
+use crate::status::{
+    BreakerStatus, CacheStatus, GuardsStatus, HedgeStatus, Known, LimitStatus, RateStatus, Status,
+};
 
 /// What every call tells of itself, when this process has a recorder of ours.
 static CALLS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -53,6 +55,9 @@ pub fn text(status: &Status) -> String {
                 let labels = labels.and("health", health.as_str());
                 gauge("exec_provider_health", help, labels, u64::from(health == provider.health));
             }
+            for member in &provider.members {
+                breaker(&labels.and("member", &member.name), &member.breaker);
+            }
             guards(&labels, &provider.guards);
         }
     });
@@ -66,7 +71,7 @@ pub fn text(status: &Status) -> String {
 fn server(status: &Status) {
     let none = Labels::default;
     gauge("exec_build_info", "The version of the program.", none().and("version", status.version), 1_u64);
-    gauge("exec_uptime_seconds", "Since the server began.", none(), seconds(status.uptime_ms));
+    gauge("exec_uptime_seconds", "How long the server runs.", none(), seconds(status.uptime_ms));
     gauge("exec_in_flight", "Executions under way.", none(), status.in_flight);
     let stopping = u64::from(status.status == "stopping");
     gauge("exec_stopping", "1 when the server was told to stop.", none(), stopping);
@@ -78,6 +83,9 @@ fn server(status: &Status) {
 }
 
 fn guards(labels: &Labels, guards: &GuardsStatus) {
+    if let Some(status) = &guards.cache {
+        cache(labels, status);
+    }
     if let Some(status) = &guards.hedge {
         hedge(labels, status);
     }
@@ -90,6 +98,53 @@ fn guards(labels: &Labels, guards: &GuardsStatus) {
     if let Some(status) = &guards.rate_limit {
         rate(labels, status);
     }
+}
+
+fn cache(labels: &Labels, status: &CacheStatus) {
+    for (result, calls) in [
+        ("hit", status.hits),
+        ("miss", status.misses),
+        ("coalesced", status.coalesced),
+        ("stale", status.stale),
+        ("bypassed", status.bypassed),
+    ] {
+        let help = "Calls as the cache answered them.";
+        count("exec_cache_calls_total", help, labels.and("result", result), calls);
+    }
+    let help = "Calls answered by a kept answer past its time because they failed.";
+    count("exec_cache_rescued_total", help, labels.clone(), status.rescued);
+    let help = "Calls made behind stale answers.";
+    count("exec_cache_revalidations_total", help, labels.clone(), status.revalidations);
+    for (outcome, answers) in
+        [("stored", status.stored), ("refused", status.refused), ("evicted", status.evicted)]
+    {
+        let help = "Answers that were kept, that could not be, and that had to make room.";
+        count("exec_cache_answers_total", help, labels.and("outcome", outcome), answers);
+    }
+    let help = "Times the store of the cache failed or was too slow.";
+    count("exec_cache_store_errors_total", help, labels.clone(), status.store_errors);
+    let help =
+        "What callers did not pay thanks to the cache, in millionths of a dollar, where the price is known.";
+    count("exec_cache_saved_micros_total", help, labels.clone(), status.saved_micros);
+    gauge("exec_cache_entries", "Answers kept now.", labels.clone(), status.entries);
+    gauge(
+        "exec_cache_weight_bytes",
+        "What the answers kept now weigh, in bytes.",
+        labels.clone(),
+        status.weight_bytes,
+    );
+    gauge(
+        "exec_cache_in_flight",
+        "Calls under way that can be shared now.",
+        labels.clone(),
+        status.in_flight,
+    );
+    gauge(
+        "exec_cache_marks",
+        "Invalidations that the cache remembers one by one.",
+        labels.clone(),
+        status.marks,
+    );
 }
 
 fn hedge(labels: &Labels, status: &HedgeStatus) {
@@ -109,10 +164,25 @@ fn breaker(labels: &Labels, status: &BreakerStatus) {
     }
     let left = seconds(status.open_for_ms.unwrap_or_default());
     gauge("exec_breaker_open_for_seconds", "How long the breaker stays open.", labels.clone(), left);
-    gauge("exec_breaker_failure_rate", "Of the results in its window.", labels.clone(), status.failure_rate);
-    gauge("exec_breaker_slow_rate", "Of the results in its window.", labels.clone(), status.slow_rate);
-    gauge("exec_breaker_streak", "Failures in a row.", labels.clone(), status.streak);
-    gauge("exec_breaker_probes", "Probes under way.", labels.clone(), status.probes);
+    gauge(
+        "exec_breaker_failure_rate",
+        "The share of failures in the window of the breaker.",
+        labels.clone(),
+        status.failure_rate,
+    );
+    gauge(
+        "exec_breaker_slow_rate",
+        "The share of slow calls in the window of the breaker.",
+        labels.clone(),
+        status.slow_rate,
+    );
+    gauge(
+        "exec_breaker_streak",
+        "Failures in a row, as the breaker counts them.",
+        labels.clone(),
+        status.streak,
+    );
+    gauge("exec_breaker_probes", "Probes of a half-open breaker under way.", labels.clone(), status.probes);
     let opened = "How often the breaker opened.";
     count("exec_breaker_opened_total", opened, labels.clone(), status.opened);
     for (outcome, calls) in [
@@ -130,23 +200,38 @@ fn breaker(labels: &Labels, status: &BreakerStatus) {
 }
 
 fn limit(labels: &Labels, status: &LimitStatus) {
-    gauge("exec_limit", "How many calls may be under way.", labels.clone(), status.limit);
-    gauge("exec_limit_in_flight", "How many are.", labels.clone(), status.in_flight);
-    gauge("exec_limit_waiting", "How many wait.", labels.clone(), status.waiting);
-    gauge("exec_limit_peak", "The most that ever were under way.", labels.clone(), status.peak);
-    count("exec_limit_admitted_total", "Calls that were let through.", labels.clone(), status.admitted);
+    gauge("exec_limit", "How many calls the limit lets be under way.", labels.clone(), status.limit);
+    gauge("exec_limit_in_flight", "Calls under way within the limit.", labels.clone(), status.in_flight);
+    gauge("exec_limit_waiting", "Calls that wait for a place.", labels.clone(), status.waiting);
+    gauge(
+        "exec_limit_peak",
+        "The most calls that ever were under way within the limit.",
+        labels.clone(),
+        status.peak,
+    );
+    count("exec_limit_admitted_total", "Calls that the limit let through.", labels.clone(), status.admitted);
     for (why, calls) in [("full", status.full), ("late", status.late), ("left", status.left)] {
-        let help = "Calls that were not let through.";
+        let help = "Calls that the limit did not let through.";
         count("exec_limit_turned_away_total", help, labels.and("why", why), calls);
     }
 }
 
 fn rate(labels: &Labels, status: &RateStatus) {
-    gauge("exec_rate_limit_keys", "Keys that are remembered.", labels.clone(), status.keys);
-    count("exec_rate_limit_refused_total", "Calls that were refused.", labels.clone(), status.refused);
+    gauge(
+        "exec_rate_limit_keys",
+        "Tenants, models or providers that the rate limit remembers.",
+        labels.clone(),
+        status.keys,
+    );
+    count(
+        "exec_rate_limit_refused_total",
+        "Calls that the rate limit refused.",
+        labels.clone(),
+        status.refused,
+    );
     for (unit, left) in [("requests", status.requests_left), ("tokens", status.tokens_left)] {
         if let Some(left) = left {
-            let help = "What the limits for everybody leave now.";
+            let help = "What the rate limits for everybody leave now.";
             gauge("exec_rate_limit_left", help, labels.and("unit", unit), left);
         }
     }

@@ -1,6 +1,7 @@
 //! What is answered where. Handlers are thin: they read, call the engine, and write.
 
 mod body;
+mod cache;
 mod execution;
 mod guard;
 mod health;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use exec_core::{EventSink, TracingSink};
 use tokio::time::Instant;
 
@@ -102,6 +103,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/messages", post(execution::messages))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
+        .route("/api/v2/cache", delete(cache::forget))
         .route("/api/v2/status", get(status::status))
         .route("/metrics", get(status::prometheus))
         .route("/livez", get(health::live))

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use exec_middleware::breaker::State;
 use exec_middleware::{
-    AdaptiveLimit, CircuitBreaker, ConcurrencyLimit, Hedge, Metrics, RateLimit, RetryBudget,
+    AdaptiveLimit, Cache, CircuitBreaker, ConcurrencyLimit, Hedge, Metrics, RateLimit, RetryBudget,
 };
 use serde::Serialize;
 
 pub use self::guards::{
-    BreakerStatus, CallsStatus, HedgeStatus, LimitStatus, ModelStatus, QuantilesStatus, RateStatus,
-    RetryBudgetStatus,
+    BreakerStatus, CacheStatus, CallsStatus, HedgeStatus, LimitStatus, ModelStatus, QuantilesStatus,
+    RateStatus, RetryBudgetStatus,
 };
 
 /// Handles of the guards around one thing that have something to tell.
@@ -26,9 +26,11 @@ pub struct Watch {
     /// The names of all guards, outermost first.
     pub order: Vec<&'static str>,
     /// Who answers for it, when it asks others.
-    pub members: Vec<Arc<str>>,
+    pub members: Vec<Member>,
     /// What counts the calls.
     pub calls: Option<Metrics>,
+    /// What keeps answers.
+    pub cache: Option<Cache>,
     /// Its hedge.
     pub hedge: Option<Arc<Hedge>>,
     /// Its breaker.
@@ -39,6 +41,15 @@ pub struct Watch {
     pub adaptive: Option<AdaptiveLimit>,
     /// How much in a time.
     pub rate: Option<RateLimit>,
+}
+
+/// A member of a fallback.
+#[derive(Debug)]
+pub struct Member {
+    /// The name of the provider.
+    pub name: Arc<str>,
+    /// What the fallback itself believes of it, if its mode believes anything.
+    pub breaker: Option<CircuitBreaker>,
 }
 
 /// Handles of all guards.
@@ -83,9 +94,21 @@ pub struct ProviderStatus {
     pub default: bool,
     /// What its breaker, or those of its members, say of it.
     pub health: Known,
+    /// Of a fallback that counts failures: what it believes of its members, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberStatus>,
     /// What each try at it passes.
     #[serde(flatten)]
     pub guards: GuardsStatus,
+}
+
+/// What a fallback believes of a member.
+#[derive(Debug, Serialize)]
+pub struct MemberStatus {
+    /// The name of the provider.
+    pub name: String,
+    /// The breaker that the fallback has for it.
+    pub breaker: BreakerStatus,
 }
 
 /// What is known of a provider without asking it.
@@ -111,6 +134,9 @@ pub struct GuardsStatus {
     /// The calls that passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<CallsStatus>,
+    /// The cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheStatus>,
     /// The hedge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hedge: Option<HedgeStatus>,
@@ -126,6 +152,14 @@ pub struct GuardsStatus {
 }
 
 impl Known {
+    fn of(breaker: &CircuitBreaker) -> Self {
+        match breaker.state() {
+            State::Closed => Self::Healthy,
+            State::HalfOpen => Self::Degraded,
+            State::Open => Self::Unhealthy,
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -148,6 +182,7 @@ impl Watches {
             name: name.to_string(),
             default: **name == *default,
             health: self.health(watch),
+            members: watch.members.iter().filter_map(Member::look).collect(),
             guards: watch.look(),
         };
         let providers = self.providers.iter().map(provider).collect();
@@ -157,29 +192,37 @@ impl Watches {
 
     /// What is known of a provider. That members do not go round in circles was checked with the configuration.
     fn health(&self, watch: &Watch) -> Known {
-        let own = watch.breaker.as_ref().map(|breaker| match breaker.state() {
-            State::Closed => Known::Healthy,
-            State::HalfOpen => Known::Degraded,
-            State::Open => Known::Unhealthy,
-        });
-        match own {
+        match watch.breaker.as_ref().map(Known::of) {
             Some(Known::Healthy) | None if !watch.members.is_empty() => self.together(&watch.members),
             own => own.unwrap_or(Known::Unknown),
         }
     }
 
     /// As well as the first member; degraded when only another works.
-    fn together(&self, members: &[Arc<str>]) -> Known {
-        let all: Vec<Known> = members
-            .iter()
-            .filter_map(|name| self.providers.get(name))
-            .map(|watch| self.health(watch))
-            .collect();
+    fn together(&self, members: &[Member]) -> Known {
+        let all: Vec<Known> = members.iter().map(|member| self.member(member)).collect();
         match all.first() {
             Some(first @ (Known::Healthy | Known::Unknown)) => *first,
             _ if all.iter().all(|health| *health == Known::Unhealthy) => Known::Unhealthy,
             _ => Known::Degraded,
         }
+    }
+
+    /// What the fallback believes of a member, if that is bad, else what is known of it.
+    fn member(&self, member: &Member) -> Known {
+        let known = self.providers.get(&member.name).map_or(Known::Unknown, |watch| self.health(watch));
+        match (member.breaker.as_ref().map(Known::of), known) {
+            (Some(Known::Healthy), Known::Unknown) => Known::Healthy,
+            (Some(Known::Healthy) | None, known) => known,
+            (Some(believed), _) => believed,
+        }
+    }
+}
+
+impl Member {
+    fn look(&self) -> Option<MemberStatus> {
+        let breaker = BreakerStatus::of(&self.breaker.as_ref()?.stats());
+        Some(MemberStatus { name: self.name.to_string(), breaker })
     }
 }
 
@@ -190,6 +233,7 @@ impl Watch {
         GuardsStatus {
             guards: self.order.clone(),
             calls: self.calls.as_ref().map(|calls| CallsStatus::of(&calls.snapshot())),
+            cache: self.cache.as_ref().map(|cache| CacheStatus::of(cache.stats())),
             hedge: self.hedge.as_ref().map(|hedge| HedgeStatus::of(hedge.stats())),
             breaker: self.breaker.as_ref().map(|breaker| BreakerStatus::of(&breaker.stats())),
             limits: concurrency.into_iter().chain(adaptive).collect(),

@@ -80,7 +80,8 @@ impl Default for CacheConfig {
 
 impl CacheConfig {
     /// Everything that is wrong.
-    pub(super) fn problems(&self) -> Vec<FieldError> {
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
         let mut found = Vec::new();
         let mut when = |wrong: bool, path: &str, text: &str| {
             if wrong {

@@ -166,7 +166,9 @@ impl Store for MemoryStore {
         false
     }
 
+    /// Exact, because what is done in passing is done first.
     fn size(&self) -> Size {
+        self.settle();
         Size {
             entries: self.entries.entry_count(),
             weight: self.entries.weighted_size(),

@@ -160,10 +160,7 @@ impl<'a> Race<'a> {
     /// An attempt failed. `Err` when that is final.
     fn lost(&mut self, error: Error, hedge: bool) -> Result<()> {
         match then(&error, hedge) {
-            Then::Fail => {
-                self.spend();
-                return Err(error);
-            }
+            Then::Fail => return Err(error),
             Then::Last => self.open = false,
             Then::Hedge if self.open => self.send(Some(error.kind())),
             Then::Hedge => {}
@@ -173,20 +170,13 @@ impl<'a> Race<'a> {
     }
 
     /// The others are dropped when this returns.
-    fn won(mut self, mut response: Response, learn: bool) -> Response {
+    fn won(self, mut response: Response, learn: bool) -> Response {
         if learn {
             self.hedge.learned.record(Kind::of(&self.request), self.began.elapsed());
         }
-        self.spend();
         let made = self.sent.max(self.context.budget().attempts_taken());
         response.report.attempts = response.report.attempts.max(made);
         response
-    }
-
-    /// What the attempts that will be dropped are taken to have cost is spent: they were on their way.
-    fn spend(&mut self) {
-        let losers = usize::from(self.first.is_some()) + self.hedges.len();
-        self.extras.drain(..).take(losers).for_each(Extra::spend);
     }
 
     /// The last failure that was about the call and not about sending it, with all of them listed.
@@ -196,6 +186,15 @@ impl<'a> Race<'a> {
         let last = real.unwrap_or(0);
         let error = self.failures.swap_remove(last);
         if list.len() > 1 && error.attempts().is_empty() { error.with_attempts(list) } else { error }
+    }
+}
+
+/// However it ends, also when the caller leaves: what the attempts that are dropped are taken to have cost is spent, because
+/// they were on their way.
+impl Drop for Race<'_> {
+    fn drop(&mut self) {
+        let losers = usize::from(self.first.is_some()) + self.hedges.len();
+        self.extras.drain(..).take(losers).for_each(Extra::spend);
     }
 }
 

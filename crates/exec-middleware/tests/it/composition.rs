@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use exec_core::testing::{Answer, Recorder, Script};
 use exec_core::{
-    Chat, Context, End, Error, ErrorKind, Event, Executor, Middleware, Pipeline, Priority, Request,
+    Chat, Context, End, Error, ErrorKind, Event, Executor, Middleware, Pipeline, Priority, Request, Reuse,
 };
 use exec_middleware::{
-    AdaptiveConfig, AdaptiveLimit, BackoffConfig, BreakerConfig, Breakers, CatchPanic, CircuitBreaker,
-    ConcurrencyConfig, ConcurrencyLimit, EventBus, Hedge, HedgeConfig, Limit, Metrics, MetricsConfig, ORDER,
-    Per, RateLimit, RateLimitConfig, Retry, RetryBudgetConfig, RetryConfig, Timeout, TimeoutConfig, Trace,
-    Validate, lint,
+    AdaptiveConfig, AdaptiveLimit, BackoffConfig, BreakerConfig, Breakers, Cache, CacheConfig, CatchPanic,
+    CircuitBreaker, ConcurrencyConfig, ConcurrencyLimit, EventBus, Hedge, HedgeConfig, Limit, Metrics,
+    MetricsConfig, ORDER, Per, RateLimit, RateLimitConfig, Retry, RetryBudgetConfig, RetryConfig, Timeout,
+    TimeoutConfig, Trace, Validate, lint,
 };
 use tokio::task::JoinSet;
 
@@ -27,6 +27,7 @@ struct Guards {
     all: Vec<Arc<dyn Middleware>>,
     metrics: Metrics,
     rate: RateLimit,
+    cache: Cache,
     hedge: Arc<Hedge>,
     breaker: CircuitBreaker,
     breakers: Arc<Breakers>,
@@ -55,6 +56,7 @@ impl Guards {
         let concurrency = ConcurrencyLimit::new(concurrency).unwrap();
         let adaptive = AdaptiveConfig { max: limit, initial: limit, ..AdaptiveConfig::default() };
         let adaptive = AdaptiveLimit::new(adaptive).unwrap();
+        let cache = Cache::new(CacheConfig::default()).unwrap();
         let timeout =
             TimeoutConfig { idle: Some(20 * SECOND), total: Some(90 * SECOND), ..TimeoutConfig::default() };
         let mut all: Vec<Arc<dyn Middleware>> = vec![
@@ -66,6 +68,7 @@ impl Guards {
             hedge.clone(),
             Arc::new(retry.with_seed(1)),
             Arc::new(rate.clone()),
+            Arc::new(cache.clone()),
             Arc::new(Validate::default()),
             Arc::new(CatchPanic),
             Arc::new(metrics.clone()),
@@ -73,7 +76,7 @@ impl Guards {
         ];
         // In whatever order they are listed, and whichever there are.
         all.sort_by_key(|guard| ORDER.iter().position(|name| *name == guard.name()));
-        Self { all, metrics, rate, hedge, breaker, breakers, limit: concurrency, adaptive }
+        Self { all, metrics, rate, cache, hedge, breaker, breakers, limit: concurrency, adaptive }
     }
 
     fn around(&self, script: &Arc<Script>) -> Pipeline {
@@ -86,6 +89,7 @@ impl Guards {
         let gauges = [limit.in_flight, limit.waiting, adaptive.in_flight, adaptive.waiting];
         let probes = [self.breaker.stats().probes, self.breakers.get("chat").stats().probes];
         assert_eq!((gauges, probes, self.metrics.snapshot().in_flight), ([0; 4], [0; 2], 0));
+        assert_eq!(self.cache.stats().in_flight, 0);
     }
 }
 
@@ -103,7 +107,7 @@ async fn in_the_order_that_works_each_guard_sees_what_it_should() {
     let answer = pipeline.execute(streamed(), &context).await.unwrap();
     assert_eq!(answer.collect().await.unwrap().text(), "a");
     // The hedge, inside of the retry, repeats at once what passes; so there is nothing left to wait for.
-    assert_eq!(events.names(), ["started", "hedged", "first_chunk", "ended"]);
+    assert_eq!(events.names(), ["started", "cache_miss", "hedged", "first_chunk", "ended"]);
     let (breaker, seen) = (guards.breaker.stats(), guards.metrics.snapshot());
     assert_eq!((breaker.failed, breaker.succeeded, guards.limit.stats().admitted), (1, 1, 2), "each attempt");
     assert_eq!(
@@ -113,9 +117,22 @@ async fn in_the_order_that_works_each_guard_sees_what_it_should() {
     );
     guards.assert_quiet();
 
+    // What is kept already is charged to the caller, and takes no place at anything behind it.
+    let before =
+        (guards.breaker.stats(), guards.limit.stats(), guards.adaptive.stats(), guards.hedge.stats());
+    let again = pipeline.execute(streamed(), &context).await.unwrap();
+    assert_eq!(
+        (again.report.reuse, again.collect().await.unwrap().text()),
+        (Some(Reuse::Hit), "a".to_owned())
+    );
+    let after = (guards.breaker.stats(), guards.limit.stats(), guards.adaptive.stats(), guards.hedge.stats());
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    assert_eq!((script.calls(), guards.rate.requests_left(&unary(), &context)), (2, Some(98)));
+    assert_eq!((guards.cache.stats().hits, guards.metrics.snapshot().cache_hits), (1, 1));
+
     // What cannot work gets no further than validation.
     pipeline.execute(Request::chat(Chat::default()), &context).await.unwrap_err();
-    assert_eq!((script.calls(), guards.rate.requests_left(&unary(), &context)), (2, Some(99)));
+    assert_eq!((script.calls(), guards.rate.requests_left(&unary(), &context)), (2, Some(98)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +192,11 @@ async fn call(pipeline: Pipeline, bus: EventBus, n: u64) -> &'static str {
     let mut random = Random(n);
     tokio::time::sleep(Duration::from_millis(random.below(20_000))).await;
     let context = Context::new(n.to_string()).with_events(Arc::new(bus));
-    let request = if random.below(2) == 0 { unary() } else { streamed() };
+    let mut request = if random.below(2) == 0 { unary() } else { streamed() };
+    if random.below(10) > 0 {
+        // Most ask something of their own; the others ask the same.
+        request = Request::chat(Chat::user(n.to_string())).with_options((*request.options).clone());
+    }
     let whole = async { pipeline.execute(request, &context).await?.collect().await };
     let patience = if random.below(10) == 0 { random.below(1_000) } else { 1_000_000 };
     match tokio::time::timeout(Duration::from_millis(patience), whole).await {
@@ -210,7 +231,8 @@ async fn five_thousand_calls_add_up_and_leave_nothing_behind() {
 
     guards.assert_quiet();
     assert_eq!(script.open(), 0, "no call and no body is alive");
-    let figures = guards.metrics.snapshot();
+    let (figures, cache) = (guards.metrics.snapshot(), guards.cache.stats());
+    assert!(cache.hits > 100 && cache.misses > 3_500, "{cache:?}");
     assert_eq!(
         (figures.calls, figures.completed, figures.cancelled),
         (CALLS, completed, cancelled),

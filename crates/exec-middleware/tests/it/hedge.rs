@@ -235,6 +235,15 @@ async fn hedges_cost_no_more_than_there_is() {
     let (calls, rest) = left(priced(None), 5000, Answer::error(ErrorKind::InvalidRequest)).await;
     // The failed one cost nothing, and nothing was set aside for the first.
     assert_eq!((calls, rest), (2, 5000));
+
+    // Who leaves while both are under way has had both.
+    let (script, budget) = (Script::new("s", [late("a"), late("b")]), dollars(5000));
+    let context = Context::new("1").with_budget(budget.clone());
+    let pipeline = around(&script, priced(None));
+    let call = pipeline.execute(unary(), &context);
+    assert!(tokio::time::timeout(SECOND * 3, call).await.is_err() && script.calls() == 2);
+    let rest = budget.money_left().unwrap().as_micros() / 1_000_000;
+    assert!((4800..4900).contains(&rest), "both were on their way: {rest}");
 }
 
 #[tokio::test(start_paused = true)]

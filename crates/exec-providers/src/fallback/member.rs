@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use exec_core::{Context, FieldError, Health, Provider, Request, Response, Result};
 use exec_middleware::breaker::State;
-use exec_middleware::{CircuitBreaker, Retry, RetryBudget, RetryConfig};
+use exec_middleware::{CircuitBreaker, Retry, RetryBudget};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -23,34 +23,35 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// `members` as the mode of `config` wants them. Retries share one budget.
+    /// `members` as the mode of `config` wants them. Their retries share one budget.
     pub(super) fn all(
         members: Vec<Arc<dyn Provider>>,
         config: &FallbackConfig,
+        budget: &RetryBudget,
+        seed: u64,
     ) -> Result<Vec<Self>, Vec<FieldError>> {
-        let retry = config.retry.unwrap_or_default();
-        let budget = RetryBudget::new(retry.budget)?;
-        members.into_iter().map(|member| Self::new(member, config, retry, &budget)).collect()
+        members.into_iter().map(|member| Self::new(member, config, budget, seed)).collect()
     }
 
     fn new(
         bare: Arc<dyn Provider>,
         config: &FallbackConfig,
-        retry: RetryConfig,
         budget: &RetryBudget,
+        seed: u64,
     ) -> Result<Self, Vec<FieldError>> {
         let health = config.health.unwrap_or_default();
         let breaker = match config.mode {
             FallbackMode::Immediate => None,
             FallbackMode::RetryThenFallback => {
-                let retry = Retry::new(retry)?.with_budget(budget.clone());
+                let retry = Retry::new(config.retry.unwrap_or_default())?;
+                let retry = retry.named(bare.name()).with_budget(budget.clone());
                 let guarded = Arc::new(Guarded::new(bare.clone(), |pipeline| pipeline.with(retry)));
                 return Ok(Self { bare, guarded, breaker: None, checks: None });
             }
             FallbackMode::CircuitBreaker => Some(CircuitBreaker::new(config.breaker.unwrap_or_default())?),
             FallbackMode::HealthBased => Some(CircuitBreaker::new(health.breaker())?),
         };
-        let breaker = breaker.map(|breaker| breaker.named(bare.name()));
+        let breaker = breaker.map(|breaker| breaker.with_seed(seed).named(bare.name()));
         let guarded = match breaker.clone() {
             Some(breaker) => Arc::new(Guarded::new(bare.clone(), |pipeline| pipeline.with(breaker))),
             None => bare.clone(),

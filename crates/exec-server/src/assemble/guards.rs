@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use exec_core::{FieldError, Pipeline, Provider};
 use exec_middleware::{
-    AdaptiveLimit, CatchPanic, CircuitBreaker, ConcurrencyLimit, Hedge, Metrics, RateLimit, Retry,
+    AdaptiveLimit, Cache, CatchPanic, CircuitBreaker, ConcurrencyLimit, Hedge, Metrics, RateLimit, Retry,
     RetryBudget, Timeout, Trace, Validate,
 };
 use exec_providers::Guarded;
@@ -31,6 +31,11 @@ impl Workshop {
     /// What all guards that retry draw from.
     pub(super) fn retries(&self) -> &RetryBudget {
         &self.retries
+    }
+
+    /// Where the randomness of what is called `name` begins: different in each process.
+    pub(super) fn seed(&self, name: &str) -> u64 {
+        self.random.hash_one(name)
     }
 
     /// `pipeline` with `guards` around it, outermost first, called `name` in events.
@@ -71,6 +76,9 @@ impl Workshop {
             Guard::RateLimit(config) => {
                 pipeline.with(watch.rate.insert(RateLimit::new(config.clone())?).clone())
             }
+            Guard::Cache(config) => {
+                pipeline.with(watch.cache.insert(Cache::new((**config).clone())?).clone())
+            }
             Guard::Retry(config) => {
                 pipeline.with(Retry::new(*config)?.named(name).with_budget(self.retries.clone()))
             }
@@ -78,7 +86,7 @@ impl Workshop {
                 pipeline.with_shared(watch.hedge.insert(Arc::new(Hedge::new(*config)?)).clone())
             }
             Guard::Breaker(config) => {
-                let breaker = CircuitBreaker::new(*config)?.with_seed(self.random.hash_one(name)).named(name);
+                let breaker = CircuitBreaker::new(*config)?.with_seed(self.seed(name)).named(name);
                 pipeline.with(watch.breaker.insert(breaker).clone())
             }
             Guard::ConcurrencyLimit(config) => {

@@ -2,10 +2,10 @@
 //!
 //! What a guard's settings must be is said by its own crate; here they are read, with their paths.
 
-use exec_core::FieldError;
+use exec_core::{FieldError, Operation, Scope};
 use exec_middleware::{
-    AdaptiveConfig, BreakerConfig, ConcurrencyConfig, HedgeConfig, Limit, MetricsConfig, Misplaced, Per,
-    RateLimitConfig, RetryConfig, Severity, TimeoutConfig, ValidateConfig, lint,
+    AdaptiveConfig, BreakerConfig, CacheConfig, ConcurrencyConfig, HedgeConfig, Limit, MetricsConfig,
+    Misplaced, Per, RateLimitConfig, RetryConfig, Severity, TimeoutConfig, ValidateConfig, lint,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -26,6 +26,8 @@ pub enum Guard {
     Validate(ValidateConfig),
     /// So much in a time.
     RateLimit(RateLimitConfig),
+    /// What was answered is answered again, and equal calls at once are one.
+    Cache(Box<CacheConfig>),
     /// A call that failed for a passing reason is made again.
     Retry(RetryConfig),
     /// A call that is slower than usual is made a second time.
@@ -41,12 +43,13 @@ pub enum Guard {
 }
 
 /// The guards that every call can pass, in the order that works.
-pub(super) const KNOWN: [&str; 11] = [
+pub(super) const KNOWN: [&str; 12] = [
     "trace",
     "metrics",
     "catch_panic",
     "validate",
     "rate_limit",
+    "cache",
     "retry",
     "hedge",
     "breaker",
@@ -56,6 +59,9 @@ pub(super) const KNOWN: [&str; 11] = [
 ];
 
 pub(super) const NO_LIMIT: &str = "has no limit: set connect, first_chunk, idle or total";
+
+/// The operations whose answers can be kept.
+pub(crate) const KEEPABLE: [Operation; 2] = [Operation::CHAT, Operation::EMBED];
 
 /// Those without settings.
 pub(super) const PLAIN: [&str; 2] = ["trace", "catch_panic"];
@@ -76,6 +82,7 @@ impl Guard {
             "catch_panic" => Self::CatchPanic,
             "validate" => Self::Validate(validate(take(), &at, reader)),
             "rate_limit" => Self::RateLimit(checked(take(), &at, reader, RateLimitConfig::problems)),
+            "cache" => Self::Cache(Box::new(cache(take(), &at, reader))),
             "retry" => Self::Retry(retry(take(), &at, reader)),
             "hedge" => Self::Hedge(checked(take(), &at, reader, HedgeConfig::problems)),
             "breaker" => Self::Breaker(breaker(take(), &at, reader)),
@@ -96,6 +103,7 @@ impl Guard {
             Self::CatchPanic => "catch_panic",
             Self::Validate(_) => "validate",
             Self::RateLimit(_) => "rate_limit",
+            Self::Cache(_) => "cache",
             Self::Retry(_) => "retry",
             Self::Hedge(_) => "hedge",
             Self::Breaker(_) => "breaker",
@@ -110,6 +118,11 @@ impl Guard {
         matches!(self, Self::Retry(_))
     }
 
+    /// Who shares the answers it keeps, if it keeps any.
+    pub(super) fn shares_answers(&self) -> Option<Scope> {
+        if let Self::Cache(config) = self { Some(config.scope) } else { None }
+    }
+
     /// Whether it counts for each tenant.
     pub(super) fn counts_tenants(&self) -> bool {
         let by_tenant = |limit: &Limit| matches!(limit.per, Per::Tenant | Per::TenantModel);
@@ -117,9 +130,11 @@ impl Guard {
     }
 }
 
-/// What is wrong with the order of `guards`, which stand at `path`: what can only be a mistake, and what may be meant.
-pub(super) fn misplaced(guards: &[Guard], path: &str) -> (Vec<Problem>, Vec<Problem>) {
-    let found = lint(guards.iter().map(Guard::name));
+/// What is wrong with the order of `guards`, which stand at `path`: what can only be a mistake, and what may be meant. A
+/// limit of a provider is there to count each try, so there that is no mistake.
+pub(super) fn misplaced(guards: &[Guard], path: &str, each_try: bool) -> (Vec<Problem>, Vec<Problem>) {
+    let mut found = lint(guards.iter().map(Guard::name));
+    found.retain(|misplaced| !(each_try && misplaced.inner == "rate_limit"));
     let (errors, warnings): (Vec<Misplaced>, _) =
         found.into_iter().partition(|misplaced| misplaced.severity == Severity::Error);
     let problems =
@@ -147,17 +162,42 @@ fn validate(mut value: Value, path: &str, reader: &mut Reader) -> ValidateConfig
     reader.value(value, path)
 }
 
-/// All retries draw from one budget, or an outage would be repeated as often as there are guards.
 fn retry(mut value: Value, path: &str, reader: &mut Reader) -> RetryConfig {
-    if take(&mut value, "budget").is_some() {
+    refuse_budget(&mut value, path, reader);
+    checked(value, path, reader, RetryConfig::problems)
+}
+
+/// All retries draw from one budget, or an outage would be repeated as often as there are guards.
+pub(super) fn refuse_budget(value: &mut Value, path: &str, reader: &mut Reader) {
+    if take(value, "budget").is_some() {
         reader.problem(format!("{path}.budget"), "all retries share one: set pipeline.retry_budget");
     }
-    checked(value, path, reader, RetryConfig::problems)
+}
+
+/// No catalogue decides here, so what can be kept is what is named, and there must be such an operation.
+fn cache(value: Value, path: &str, reader: &mut Reader) -> CacheConfig {
+    let settings: CacheConfig = checked(value, path, reader, CacheConfig::problems);
+    if settings.operations.is_empty() {
+        reader.problem(format!("{path}.operations"), "nothing would be kept: name chat, embed, or both");
+    }
+    for (i, operation) in settings.operations.iter().enumerate() {
+        if !KEEPABLE.contains(operation) {
+            let message = format!("there is no operation `{operation}` here; there are: chat, embed");
+            reader.problem(format!("{path}.operations[{i}]"), message);
+        }
+    }
+    settings
 }
 
 /// `preset` gives the settings that are not there.
 fn breaker(mut value: Value, path: &str, reader: &mut Reader) -> BreakerConfig {
-    let preset = match take(&mut value, "preset") {
+    fill_preset(&mut value, path, reader);
+    checked(value, path, reader, BreakerConfig::problems)
+}
+
+/// Puts what `preset` gives into the settings of a breaker.
+pub(super) fn fill_preset(value: &mut Value, path: &str, reader: &mut Reader) {
+    let preset = match take(value, "preset") {
         None => None,
         Some(Value::String(name)) if name == "consecutive" => Some(BreakerConfig::consecutive()),
         Some(Value::String(name)) if name == "rate" => Some(BreakerConfig::rate()),
@@ -173,7 +213,6 @@ fn breaker(mut value: Value, path: &str, reader: &mut Reader) -> BreakerConfig {
             given.entry(name).or_insert(setting);
         }
     }
-    checked(value, path, reader, BreakerConfig::problems)
 }
 
 /// A set of limits without any does nothing.

@@ -30,7 +30,7 @@ struct Pipeline {
 
 impl Default for Pipeline {
     fn default() -> Self {
-        let middleware = ["trace", "catch_panic", "validate"].map(str::to_owned).into();
+        let middleware = ["trace", "metrics", "catch_panic", "validate"].map(str::to_owned).into();
         Self { middleware, retry_budget: None }
     }
 }
@@ -73,7 +73,7 @@ impl PipelineConfig {
     pub(super) fn check(&self, retries: bool, reader: &mut Reader) {
         reader.fields("pipeline.retry_budget", self.retry_budget.problems());
         if self.budgeted && !retries {
-            reader.problem("pipeline.retry_budget", "has no effect: no guard is a `retry`");
+            reader.problem("pipeline.retry_budget", "has no effect: nothing retries");
         }
         for name in &self.unused {
             let known = KNOWN.contains(&name.as_str()) && !PLAIN.contains(&name.as_str());

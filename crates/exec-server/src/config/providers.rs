@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use exec_middleware::TimeoutConfig;
-use exec_providers::ModelMap;
 use exec_providers::http::{Http2, TransportConfig, TransportError};
 use exec_providers::simulator::SimulatorConfig;
+use exec_providers::{FallbackMode, ModelMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Problem;
+use super::guards::{fill_preset, refuse_budget};
 use super::read::Reader;
 
 /// One provider.
@@ -35,6 +36,9 @@ pub(super) const OPENAI_URL: &str = "https://api.openai.com/v1";
 pub(super) const ANTHROPIC_URL: &str = "https://api.anthropic.com";
 
 const TYPES: &str = "openai, anthropic, simulator, fallback";
+
+/// What is read before the settings of a type.
+const OF_ANY: &str = "guard, retry, hedge, breaker, limit, timeout";
 
 /// `type = "openai"`.
 #[derive(Debug, Default, Deserialize)]
@@ -155,11 +159,20 @@ pub(super) fn read(table: Map<String, Value>, reader: &mut Reader) -> BTreeMap<S
         if !is_name(&name) {
             reader.problem(&path, "a name is made of letters, digits, `-` and `_`");
         }
-        if let Some(provider) = provider(value, &path, reader) {
+        let provider = provider(value, &path, reader);
+        reader.also_known(&path, OF_ANY);
+        if let Some(provider) = provider {
             providers.insert(name, provider);
         }
     }
     providers
+}
+
+impl ProviderConfig {
+    /// Whether it makes calls again by itself.
+    pub(super) fn retries(&self) -> bool {
+        matches!(self, Self::Fallback(config) if config.rules.mode == FallbackMode::RetryThenFallback)
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -181,6 +194,12 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
         "fallback" => {
             let members = table.remove("members").unwrap_or_else(|| Value::Array(Vec::new()));
             let members = reader.value(members, &format!("{path}.members"));
+            if let Some(breaker) = table.get_mut("breaker") {
+                fill_preset(breaker, &format!("{path}.breaker"), reader);
+            }
+            if let Some(retry) = table.get_mut("retry") {
+                refuse_budget(retry, &format!("{path}.retry"), reader);
+            }
             ProviderConfig::Fallback(Box::new(FallbackConfig { members, rules: rest(table, path, reader) }))
         }
         "simulator" => ProviderConfig::Simulator(Box::new(rest(table, path, reader))),

@@ -42,6 +42,16 @@ impl Reader {
         }
     }
 
+    /// Where a field of the table at `path` is unknown, says what else there is.
+    pub(super) fn also_known(&mut self, path: &str, more: &str) {
+        let here = |at: &str| at.strip_prefix(path).is_some_and(|rest| rest.rfind('.') == Some(0));
+        for problem in &mut self.problems {
+            if problem.message.starts_with("unknown field") && here(&problem.path) {
+                problem.message += &format!("; and for any provider: {more}");
+            }
+        }
+    }
+
     /// Keeps `value` out of every message. One too short to be a secret is not looked for: it may be part of any word.
     pub(super) fn keep_secret(&mut self, value: &str) {
         if value.len() >= MIN_SECRET_BYTES {

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use exec_core::{Budget, Context, Error, Executor, FieldError, Options, Request, Result};
+use exec_core::{Budget, CachePolicy, Context, Error, Executor, FieldError, Options, Request, Result, Reuse};
 use exec_providers::anthropic::AnthropicFront;
 use exec_providers::format::{Front, Reply};
 use exec_providers::openai::OpenAiFront;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{App, RequestId, body, tenant};
 use crate::shutdown::{InFlight, explained, stopping};
+use crate::wire::native::cache_policy;
 use crate::wire::sse::{EventBody, Life, MakeRenderer};
 use crate::wire::{Dialect, EMBEDDINGS, error};
 
@@ -27,6 +28,9 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// `false`: only the first choice may be asked.
 const FALLBACK: &str = "x-exec-fallback";
 
+/// What a cache may do.
+const CACHE: &str = "x-exec-cache";
+
 /// Headers of the caller that change the answer and go to the provider.
 const FORWARDED: [&str; 2] = ["anthropic-beta", "openai-beta"];
 
@@ -35,6 +39,8 @@ const DROPPED: HeaderName = HeaderName::from_static("x-exec-dropped");
 const ANSWERED_BY: HeaderName = HeaderName::from_static("x-exec-provider");
 /// There when the answer is a stand-in.
 const DEGRADED: HeaderName = HeaderName::from_static("x-exec-degraded");
+/// Whose call the answer came from, where there is a cache.
+const FROM_CACHE: HeaderName = HeaderName::from_static(CACHE);
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 type Call = (State<Arc<App>>, Extension<RequestId>, HeaderMap, Body);
@@ -102,7 +108,9 @@ fn with_headers(options: &Options, headers: &HeaderMap) -> Result<Option<Options
             return Err(Error::invalid(vec![wrong]));
         }
     };
-    if provider.is_none() && idempotency_key.is_none() && forwarded.is_empty() && !no_fallback {
+    let cache = text(CACHE).map(|word| cache_policy(&word, CACHE)).transpose()?;
+    let nothing = provider.is_none() && idempotency_key.is_none() && forwarded.is_empty();
+    if nothing && cache.is_none() && !no_fallback {
         return Ok(None);
     }
     let mut options = options.clone();
@@ -110,6 +118,9 @@ fn with_headers(options: &Options, headers: &HeaderMap) -> Result<Option<Options
     options.idempotency_key = idempotency_key;
     options.headers.extend(forwarded);
     options.no_fallback |= no_fallback;
+    if options.cache == CachePolicy::Default {
+        options.cache = cache.unwrap_or_default();
+    }
     Ok(Some(options))
 }
 
@@ -119,6 +130,8 @@ struct Execution {
     dialect: Dialect,
     context: Context,
     reply: Reply,
+    /// Whether a cache is asked.
+    cached: bool,
 }
 
 impl Execution {
@@ -148,7 +161,8 @@ impl Execution {
             include_usage: OpenAiFront::include_usage(request),
             ..Reply::default()
         };
-        Self { front, dialect, context, reply }
+        let cached = app.engine.caches() && request.options.cache != CachePolicy::Off;
+        Self { front, dialect, context, reply, cached }
     }
 
     /// A complete answer.
@@ -167,7 +181,7 @@ impl Execution {
             Ok((report, verbatim, output)) => {
                 let reply = Reply { report, ..self.reply };
                 let body = verbatim.unwrap_or_else(|| self.front.answer(&output.unwrap_or_default(), &reply));
-                answered(Body::from(body), "application/json", &reply)
+                answered(Body::from(body), "application/json", &reply, self.cached)
             }
             Err(error) => self.failed(error),
         }
@@ -188,6 +202,7 @@ impl Execution {
         };
         let front = self.front.clone();
         let renderer: MakeRenderer = Box::new(move |reply| front.renderer(reply));
+        let cached = self.cached && first.is_some();
         let (reply, body) = match first {
             Some(Err(error)) => return self.failed(error),
             Some(Ok(response)) => {
@@ -196,7 +211,7 @@ impl Execution {
             }
             None => (self.reply.clone(), EventBody::waiting(call, self.reply, renderer, life)),
         };
-        let mut response = answered(Body::new(body), "text/event-stream", &reply);
+        let mut response = answered(Body::new(body), "text/event-stream", &reply, cached);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response.headers_mut().insert(ACCEL, HeaderValue::from_static("no"));
         response
@@ -207,12 +222,17 @@ impl Execution {
     }
 }
 
-fn answered(body: Body, kind: &'static str, reply: &Reply) -> Response {
+/// `cached` says whether it is known that a cache was asked, and what came of that.
+fn answered(body: Body, kind: &'static str, reply: &Reply, cached: bool) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(value) = reply.report.provider.as_deref().and_then(|name| HeaderValue::from_str(name).ok()) {
         headers.insert(ANSWERED_BY, value);
+    }
+    if cached {
+        let word = reply.report.reuse.map_or("miss", Reuse::as_str);
+        headers.insert(FROM_CACHE, HeaderValue::from_static(word));
     }
     if reply.report.degraded {
         headers.insert(DEGRADED, HeaderValue::from_static("true"));

@@ -2,7 +2,7 @@
 
 use exec_middleware::breaker::Stats;
 use exec_middleware::{
-    HedgeStats, LimitStats, ModelFigures, Quantiles, RateStats, RetryBudgetStats, Snapshot,
+    CacheStats, HedgeStats, LimitStats, ModelFigures, Quantiles, RateStats, RetryBudgetStats, Snapshot,
 };
 use serde::Serialize;
 
@@ -46,6 +46,29 @@ pub struct QuantilesStatus {
     pub p50: u64,
     pub p95: u64,
     pub p99: u64,
+}
+
+/// What a cache has done since the start, and what it holds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the words of `exec_middleware::CacheStats`")]
+pub struct CacheStatus {
+    pub hits: u64,
+    pub misses: u64,
+    pub coalesced: u64,
+    pub stale: u64,
+    pub rescued: u64,
+    pub bypassed: u64,
+    pub revalidations: u64,
+    pub stored: u64,
+    pub refused: u64,
+    pub evicted: u64,
+    pub store_errors: u64,
+    pub saved_micros: u64,
+    pub entries: u64,
+    pub weight_bytes: u64,
+    pub in_flight: u64,
+    pub marks: u64,
 }
 
 /// What a hedge has done since the start.
@@ -200,6 +223,29 @@ impl QuantilesStatus {
     fn of(Quantiles { p50, p95, p99, .. }: Quantiles) -> Self {
         let [p50, p95, p99] = [p50, p95, p99].map(millis);
         Self { p50, p95, p99 }
+    }
+}
+
+impl CacheStatus {
+    pub(super) fn of(stats: CacheStats) -> Self {
+        Self {
+            hits: stats.hits,
+            misses: stats.misses,
+            coalesced: stats.coalesced,
+            stale: stats.stale,
+            rescued: stats.rescued,
+            bypassed: stats.bypassed,
+            revalidations: stats.revalidations,
+            stored: stats.stored,
+            refused: stats.refused,
+            evicted: stats.evicted,
+            store_errors: stats.store_errors,
+            saved_micros: stats.saved.as_micros(),
+            entries: stats.entries,
+            weight_bytes: stats.weight,
+            in_flight: stats.in_flight,
+            marks: stats.marks,
+        }
     }
 }
 

@@ -5,10 +5,11 @@ mod render;
 
 use bytes::Bytes;
 use exec_core::chat::ToolCall;
-use exec_core::{Cost, Error, Output, Request, Result, Usage, Wire};
+use exec_core::{Cost, Error, Output, Request, Result, Reuse, Usage, Wire};
 use exec_providers::format::{Front, Render, Reply};
 use serde_json::{Value, json};
 
+pub(crate) use self::read::cache_policy;
 use self::render::NativeRender;
 use crate::config::LimitsConfig;
 
@@ -115,6 +116,8 @@ fn about(usage: &Option<Usage>, cost: Option<Cost>, reply: &Reply) -> Value {
         "strategy": report.strategy.as_deref().unwrap_or(STREAMING),
         "executionTime": milliseconds(reply).max(1),
         "cacheHit": report.cached,
+        "cache": report.reuse.map(Reuse::as_str),
+        "saved": report.saved.map(cost_document),
         "batchSize": 1,
         "attempts": report.attempts,
         "droppedFields": report.dropped,

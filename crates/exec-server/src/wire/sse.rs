@@ -38,9 +38,16 @@ pub struct EventBody {
 }
 
 enum State {
-    Waiting(BoxFuture<'static, Result<Response>>, Box<Reply>, MakeRenderer),
+    Waiting(Box<Waiting>),
     Streaming(Chunks, Box<dyn Render>),
     Done,
+}
+
+/// An answer that is still waited for, and what it will be written with.
+struct Waiting {
+    call: BoxFuture<'static, Result<Response>>,
+    reply: Reply,
+    renderer: MakeRenderer,
 }
 
 impl EventBody {
@@ -56,7 +63,7 @@ impl EventBody {
         renderer: MakeRenderer,
         life: Life,
     ) -> Self {
-        let mut body = Self::new(State::Waiting(call, Box::new(reply), renderer), life);
+        let mut body = Self::new(State::Waiting(Box::new(Waiting { call, reply, renderer })), life);
         // The wait before this was as long as one silence may be.
         body.quiet.as_mut().reset(Instant::now());
         body
@@ -73,13 +80,17 @@ impl EventBody {
     fn fill(&mut self, cx: &mut TaskContext<'_>, out: &mut BytesMut) -> bool {
         while out.len() < FRAME_BYTES {
             match std::mem::replace(&mut self.state, State::Done) {
-                State::Waiting(mut call, reply, renderer) => match call.as_mut().poll(cx) {
+                State::Waiting(mut waiting) => match waiting.call.as_mut().poll(cx) {
                     Poll::Pending => {
-                        self.state = State::Waiting(call, reply, renderer);
+                        self.state = State::Waiting(waiting);
                         return false;
                     }
-                    Poll::Ready(Ok(response)) => self.state = begin(response, *reply, renderer),
-                    Poll::Ready(Err(error)) => renderer(*reply).error(&explained(error), out),
+                    Poll::Ready(Ok(response)) => {
+                        self.state = begin(response, waiting.reply, waiting.renderer);
+                    }
+                    Poll::Ready(Err(error)) => {
+                        (waiting.renderer)(waiting.reply).error(&explained(error), out);
+                    }
                 },
                 State::Streaming(mut chunks, mut renderer) => match chunks.poll_next_unpin(cx) {
                     Poll::Pending => {
@@ -106,7 +117,7 @@ impl EventBody {
     fn break_off(&mut self, out: &mut BytesMut) {
         let error = stopping();
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Waiting(_, reply, renderer) => renderer(*reply).error(&error, out),
+            State::Waiting(waiting) => (waiting.renderer)(waiting.reply).error(&error, out),
             State::Streaming(_, mut renderer) => renderer.error(&error, out),
             State::Done => {}
         }

@@ -57,7 +57,7 @@ fn every_block_of_configuration_can_be_used() {
 }
 
 /// Every table of the configuration, and one way to reach it: what leads there, with `HERE` for the table itself.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 20] = [
     ("server", "server"),
     ("limits", "limits"),
     ("pipeline", "pipeline"),
@@ -66,6 +66,7 @@ const TABLES: [(&str, &str); 19] = [
     ("middleware.hedge", "middleware.hedge"),
     ("middleware.validate", "middleware.validate"),
     ("middleware.rate_limit", "middleware.rate_limit"),
+    ("middleware.cache", "middleware.cache"),
     ("middleware.retry", "middleware.retry"),
     ("middleware.breaker", "middleware.breaker"),
     ("middleware.concurrency_limit", "middleware.concurrency_limit"),
@@ -80,12 +81,13 @@ const TABLES: [(&str, &str); 19] = [
 ];
 
 /// Everything that can be listed.
-pub(crate) const MIDDLEWARE: [&str; 11] = [
+pub(crate) const MIDDLEWARE: [&str; 12] = [
     "trace",
     "metrics",
     "catch_panic",
     "validate",
     "rate_limit",
+    "cache",
     "retry",
     "hedge",
     "breaker",

@@ -7,7 +7,8 @@ use exec_server::{Config, Environment};
 use serde_json::{Value, json};
 use xtask::upstream::text;
 
-use crate::support::{House, chat, message};
+use crate::openapi::assert_is;
+use crate::support::{House, chat, execution, message};
 
 /// A house with a fallback over two upstream providers, each mapped to a model of its own.
 async fn house(first: &str, second: &str) -> House {
@@ -207,5 +208,95 @@ fn rules_that_cannot_work_are_refused_with_every_reason() {
         ["breaker", "breaker.failures", "health.failures", "health.timeout", "mid_stream", "degraded.text"]
     {
         assert!(paths.contains(format!("providers.f.{path}").as_str()), "{path}: {paths:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_fallback_believes_of_its_members_is_told() {
+    let house = House::with(|config| {
+        config["providers"]["up"]["models"] = json!({"*": "fault:status=500"});
+        config["providers"]["chat"] = json!({"type": "fallback", "members": ["up", "claude"],
+            "mode": "circuit_breaker", "breaker": {"preset": "rate", "volume": 3, "open": "50s"}});
+        config["server"]["default_provider"] = "chat".into();
+    })
+    .await;
+    for _ in 0..5 {
+        assert_eq!(house.client.post("/v1/chat/completions", &chat("m", false)).await.status, 200);
+    }
+    let status = house.client.get("/api/v2/status").await.json();
+    assert_is("Status", &status);
+    let providers = status["providers"].as_array().unwrap();
+    let of = |name: &str| providers.iter().find(|provider| provider["name"] == name).unwrap();
+    assert_eq!((&of("chat")["health"], &of("up")["health"]), (&json!("degraded"), &json!("unknown")));
+    let members = of("chat")["members"].as_array().unwrap();
+    let told: Vec<_> = members.iter().map(|m| (&m["name"], &m["breaker"]["state"])).collect();
+    assert_eq!(told, [(&json!("up"), &json!("open")), (&json!("claude"), &json!("closed"))]);
+    let metrics = house.client.get("/metrics").await.body;
+    for line in [
+        "exec_breaker_state{provider=\"chat\",member=\"up\",state=\"open\"} 1",
+        "exec_breaker_calls_total{provider=\"chat\",member=\"up\",outcome=\"failed\"} 3",
+        "exec_breaker_calls_total{provider=\"chat\",member=\"claude\",outcome=\"succeeded\"} 5",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn retries_of_a_fallback_draw_from_the_budget_of_all() {
+    let retry = json!({"attempts": 9, "backoff": {"base": "1ms", "cap": "1ms"}});
+    let house = House::with(|config| {
+        config["pipeline"] = json!({"retry_budget": {"floor": 3, "ratio": 0.0}});
+        config["providers"]["up"]["guard"] = json!(["retry"]);
+        config["providers"]["up"]["retry"] = retry.clone();
+        config["providers"]["chat"] = json!({"type": "fallback", "members": ["claude"],
+            "mode": "retry_then_fallback", "retry": retry});
+    })
+    .await;
+    let ask = async |model: &str| house.client.post("/v1/chat/completions", &chat(model, false)).await.status;
+    assert_eq!((ask("chat/fault:status=500").await, house.upstream.stats().calls), (502, 4));
+    assert_eq!((ask("up/fault:status=500").await, house.upstream.stats().calls), (502, 5), "nothing is left");
+    let status = house.client.get("/api/v2/status").await.json();
+    assert_eq!(status["retryBudget"]["retries"], 3);
+}
+
+/// One member fails and is asked again, the other is slow and hedged.
+async fn combined() -> House {
+    House::with(|config| {
+        let up = config["providers"]["up"].as_object_mut().unwrap();
+        up.insert("models".into(), json!({"*": "fault:status=500"}));
+        up.insert("guard".into(), json!(["retry"]));
+        up.insert("retry".into(), json!({"attempts": 3, "backoff": {"base": "1ms", "cap": "1ms"}}));
+        let claude = config["providers"]["claude"].as_object_mut().unwrap();
+        claude.insert("models".into(), json!({"*": "fault:headers=5s,times=1"}));
+        claude.insert("guard".into(), json!(["hedge", "breaker"]));
+        claude.insert("hedge".into(), json!({"delay": "40ms"}));
+        config["providers"]["chat"] = json!({"type": "fallback", "members": ["up", "claude"]});
+        config["server"]["default_provider"] = "chat".into();
+        config["pipeline"] = json!({"middleware": ["trace", "metrics", "validate", "cache"]});
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_books_name_who_really_answered_and_every_call_it_took() {
+    for stream in [false, true] {
+        let house = combined().await;
+        let answer = house.client.post("/api/v2/execution", &execution("m", stream)).await;
+        let done = answer.events().pop().unwrap_or_else(|| answer.body.clone());
+        let data = serde_json::from_str::<Value>(&done).unwrap()["data"].clone();
+        assert_eq!(answer.header("x-exec-provider"), Some("claude"), "{answer:?}");
+        assert_eq!(
+            (&data["provider"], &data["model"]),
+            (&json!("claude"), &json!("fault:headers=5s,times=1"))
+        );
+        let calls = house.upstream.stats().calls;
+        assert_eq!((&data["attempts"], calls), (&json!(5), 5), "three, and a slow one with a fast one");
+        let status = house.client.get("/api/v2/status").await.json();
+        let counted = &status["pipeline"]["calls"];
+        let told = ["calls", "completed", "retried", "hedged", "fellBack"].map(|name| &counted[name]);
+        assert_eq!(told, [&json!(1), &json!(1), &json!(2), &json!(1), &json!(1)], "{counted}");
+        let again = house.client.post("/api/v2/execution", &execution("m", stream)).await;
+        assert_eq!(again.header("x-exec-cache"), Some("hit"), "{again:?}");
+        assert_eq!((again.header("x-exec-provider"), house.upstream.stats().calls), (Some("claude"), 5));
     }
 }

@@ -26,7 +26,7 @@ fn assert_refused(text: &str, expected: &[&str]) {
 /// Everything that can be wrong with a pipeline.
 const PIPELINE: &str = r#"
         [pipeline]
-        middleware = ["trace", "rate_limit", "retry", "retry", "breaker", "concurrency_limit", "adaptive_limit", "timeout", "magic", "metrics", "hedge"]
+        middleware = ["trace", "rate_limit", "cache", "retry", "retry", "breaker", "concurrency_limit", "adaptive_limit", "timeout", "magic", "metrics", "hedge"]
         retry_budget = { ratio = 1.5, ttl = "0s" }
         [middleware.trace]
         [middleware.metrics]
@@ -40,6 +40,15 @@ const PIPELINE: &str = r#"
         max_cost_micros = 5
         [middleware.validate]
         strict = true
+        [middleware.cache]
+        operations = ["caht"]
+        ttl = "0s"
+        scope = "nobody"
+        stale_while_revalidate = "1s"
+        revalidations = 0
+        max_entry_bytes = 0
+        repeated_factor = -1.0
+        marks = 0
         [middleware.rate_limit]
         keys = 0
         limits = [{ requests = 0, window = "0s" }, {}, { requests = 5, burst = 2 }]
@@ -78,8 +87,8 @@ const PIPELINE: &str = r#"
 
 /// Where it is wrong.
 const WRONG: &[&str] = &[
-    "pipeline.middleware[3]",
-    "pipeline.middleware[8]",
+    "pipeline.middleware[4]",
+    "pipeline.middleware[9]",
     "pipeline.retry_budget.ratio",
     "pipeline.retry_budget.ttl",
     "middleware.trace",
@@ -91,6 +100,13 @@ const WRONG: &[&str] = &[
     "middleware.hedge.share",
     "middleware.hedge.max_cost_micros",
     "middleware.validate",
+    "middleware.cache.operations[0]",
+    "middleware.cache.ttl",
+    "middleware.cache.scope",
+    "middleware.cache.revalidations",
+    "middleware.cache.max_entry_bytes",
+    "middleware.cache.repeated_factor",
+    "middleware.cache.marks",
     "middleware.rate_limit.keys",
     "middleware.rate_limit.limits[0].requests",
     "middleware.rate_limit.limits[0].window",
@@ -190,10 +206,38 @@ fn everything_wrong_with_the_guards_of_providers_is_said_at_once() {
 }
 
 #[test]
+fn the_tables_of_a_fallback_are_those_of_its_guards() {
+    assert_refused(
+        r#"
+        [server]
+        default_provider = "a"
+        [providers.a]
+        type = "simulator"
+        [providers.e]
+        type = "fallback"
+        members = ["a"]
+        mode = "retry_then_fallback"
+        retry = { budget = { floor = 1 } }
+        [providers.f]
+        type = "fallback"
+        members = ["a"]
+        mode = "circuit_breaker"
+        breaker = { preset = "magic" }
+        "#,
+        &["providers.e.retry.budget", "providers.f.breaker.preset"],
+    );
+}
+
+#[test]
 fn a_budget_of_retries_that_nobody_draws_from_is_refused() {
     let budget = "[pipeline]\nretry_budget = { floor = 5 }\n[providers.s]\ntype = \"simulator\"\n";
     assert_eq!(wrong(budget), ["pipeline.retry_budget"]);
     assert!(read(toml::from_str(&format!("{budget}guard = [\"retry\"]")).unwrap()).is_ok());
+    let fallback =
+        "[server]\ndefault_provider = \"s\"\n[providers.f]\ntype = \"fallback\"\nmembers = [\"s\"]\n";
+    assert_eq!(wrong(&format!("{budget}{fallback}")), ["pipeline.retry_budget"]);
+    let retrying = format!("{budget}{fallback}mode = \"retry_then_fallback\"");
+    assert!(read(toml::from_str(&retrying).unwrap()).is_ok());
 }
 
 /// A value for every setting of every guard that is not its default; some only make sense together with others.
@@ -205,6 +249,10 @@ fn settings() -> Value {
             "samples": 9, "kinds": 9, "share": 0.9, "floor": 9, "max_cost_micros": 9, "price_micros": 9,
             "answer_tokens": 9},
         "middleware.rate_limit": {"limits": [{"requests": 1}], "keys": 5, "answer_tokens": 7, "price_micros": 9},
+        "middleware.cache": {"operations": ["embed"], "ttl": "9s", "scope": "global", "stale_while_revalidate": "9s",
+            "stale_if_error": "9s", "negative_ttl": "9s", "max_temperature": 0.5, "repeated_factor": 9.0,
+            "creative_factor": 9.0, "factual_factor": 9.0, "capacity_bytes": 9_000_000, "max_entry_bytes": 9,
+            "store_timeout": "9s", "revalidations": 9, "revalidate_timeout": "9s", "marks": 9},
         "middleware.retry": {"attempts": 2, "max_retry_after": "9s", "total": "9s", "backoff": {"base": "2s"}},
         "middleware.breaker": {"preset": "rate", "failures": 9, "failure_rate": 0.9, "slow_rate": 0.9, "slow": "9s",
             "volume": 9, "window_calls": 99, "window": "9s", "open": "9s", "open_max": "99s", "growth": 9.0,
@@ -271,7 +319,7 @@ fn an_order_that_can_only_be_a_mistake_is_refused_and_others_are_warned_of() {
         warnings.into_iter().map(|warning| warning.path).collect::<Vec<_>>()
     };
     assert_eq!(warned(order(json!(["validate", "breaker", "retry"]))), ["pipeline.middleware"]);
-    let provider = |guard: Value| json!({"providers": {"s": {"type": "simulator", "guard": guard, "limit": {"concurrency": 1}}}});
+    let provider = |guard: Value| json!({"providers": {"s": {"type": "simulator", "guard": guard, "limit": {"concurrency": 1, "requests": 1}}}});
     assert_eq!(warned(provider(json!(["limit", "breaker"]))), ["providers.s.guard"]);
     assert!(warned(provider(json!(["retry", "hedge", "breaker", "limit"]))).is_empty());
 }
@@ -283,6 +331,14 @@ fn what_is_probably_not_meant_is_a_warning() {
             "middleware": {"rate_limit": {"limits": [{"requests": 1, "per": per}]}},
             "providers": {"s": {"type": "simulator"}}})
     };
+    let cache = |scope: &str, header: Value| {
+        json!({"server": {"tenant_header": header}, "pipeline": {"middleware": ["cache"]},
+            "middleware": {"cache": {"scope": scope}}, "providers": {"s": {"type": "simulator"}}})
+    };
+    let shared = |scope: &str, header: Value| read(cache(scope, header)).unwrap().warnings().len();
+    assert_eq!((shared("tenant", Value::Null), shared("global", Value::Null)), (1, 0));
+    assert_eq!(shared("tenant", "x-team".into()), 0);
+    assert_eq!(read(cache("global", "x-team".into())).unwrap_err(), ["middleware.cache.scope"]);
     let warned = |per: &str, header: Value| read(tree(per, header)).unwrap().warnings().len();
     assert_eq!(warned("tenant", Value::Null), 1);
     assert_eq!(warned("tenant_model", Value::Null), 1);
@@ -296,7 +352,7 @@ fn the_defaults_are_what_the_document_says() {
         tree["providers"] = json!({"p": {"type": "simulator"}});
         format!("{:#?}", read(tree).unwrap())
     };
-    for name in ["rate_limit", "retry", "hedge", "breaker", "concurrency_limit", "adaptive_limit"] {
+    for name in ["rate_limit", "cache", "retry", "hedge", "breaker", "concurrency_limit", "adaptive_limit"] {
         let listed =
             |settings: Value| with(json!({"pipeline": {"middleware": [name]}, "middleware": settings}));
         let said = defaults(&format!("`[middleware.{name}]`"));

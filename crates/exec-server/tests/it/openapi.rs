@@ -81,10 +81,10 @@ async fn every_documented_operation_is_answered() {
     for operation in documented() {
         let (method, path) = operation.split_once(' ').unwrap();
         let path = path.replace("{id}", "nothing");
-        let answer = if method == "get" {
-            house.client.get(&path).await
-        } else {
-            house.client.post_with(&path, "", b"{}").await
+        let answer = match method {
+            "get" => house.client.get(&path).await,
+            "delete" => house.client.delete(&path).await,
+            _ => house.client.post_with(&path, "", b"{}").await,
         };
         assert!(answer.status != 405 && !answer.body.contains("unknown_route"), "{operation}: {answer:?}");
     }
@@ -202,9 +202,10 @@ async fn native_requests_are_what_the_document_says() {
     let good = [
         json!({"prompt": "x"}),
         json!({"prompt": "x", "systemPrompt": "y", "model": "m", "temperature": 2, "maxTokens": 8000,
-            "stream": false, "provider": "sim", "strategy": "auto", "priority": "urgent", "fallback": false, "metadata": {"a": 1}}),
+            "stream": false, "provider": "sim", "strategy": "auto", "priority": "urgent", "fallback": false, "cache": "refresh",
+            "metadata": {"a": 1}}),
         json!({"prompt": "x", "systemPrompt": null, "model": null, "temperature": null, "maxTokens": null,
-            "stream": null, "provider": null, "strategy": null, "priority": null, "fallback": null, "metadata": null}),
+            "stream": null, "provider": null, "strategy": null, "priority": null, "fallback": null, "cache": null, "metadata": null}),
     ];
     for mut body in good {
         assert!(schema.is_valid(&body), "{body}");
@@ -223,6 +224,7 @@ async fn native_requests_are_what_the_document_says() {
         ("strategy", json!("batch")),
         ("priority", json!("asap")),
         ("fallback", json!("no")),
+        ("cache", json!("write")),
         ("metadata", json!([])),
         ("max_tokens", json!(5)),
     ] {

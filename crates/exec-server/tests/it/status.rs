@@ -10,7 +10,7 @@ use crate::support::{House, chat, execution, read_until};
 /// A house where everything has a guard.
 async fn house() -> House {
     House::with(|config| {
-        config["pipeline"] = json!({"middleware": ["trace", "metrics", "validate", "rate_limit", "concurrency_limit"]});
+        config["pipeline"] = json!({"middleware": ["trace", "metrics", "validate", "rate_limit", "cache", "concurrency_limit"]});
         config["middleware"] = json!({"rate_limit": {"limits": [{"requests": 100, "tokens": 900_000, "per": "global"}]},
             "concurrency_limit": {"limit": 7}});
         let up = config["providers"]["up"].as_object_mut().unwrap();
@@ -21,6 +21,8 @@ async fn house() -> House {
         config["providers"]["claude"]["guard"] = json!(["hedge", "limit"]);
         config["providers"]["claude"]["limit"] = json!({"concurrency": 3});
         config["providers"]["chat"] = json!({"type": "fallback", "members": ["up", "claude"]});
+        config["providers"]["careful"] =
+            json!({"type": "fallback", "members": ["claude"], "mode": "circuit_breaker"});
     })
     .await
 }
@@ -57,7 +59,7 @@ async fn a_fresh_server_has_everything_at_rest() {
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(
         status["pipeline"]["guards"],
-        json!(["trace", "metrics", "validate", "rate_limit", "concurrency_limit"])
+        json!(["trace", "metrics", "validate", "rate_limit", "cache", "concurrency_limit"])
     );
     assert_eq!(status["retryBudget"], json!({"requests": 0, "retries": 0, "left": 10}));
     let up = provider(&status, "up");
@@ -68,6 +70,9 @@ async fn a_fresh_server_has_everything_at_rest() {
     assert_eq!(up["rateLimit"]["requestsLeft"], 50);
     assert_eq!(provider(&status, "claude")["health"], "unknown");
     assert_eq!(provider(&status, "chat")["health"], "healthy");
+    let careful = provider(&status, "careful");
+    assert_eq!((&careful["health"], &careful["members"][0]["name"]), (&json!("healthy"), &json!("claude")));
+    assert_eq!(provider(&status, "chat").get("members"), None, "it believes nothing");
 }
 
 #[tokio::test]
@@ -125,8 +130,8 @@ async fn an_open_breaker_and_spent_budgets_are_told_in_both() {
 #[tokio::test]
 async fn two_servers_in_one_process_tell_of_themselves_only() {
     let (busy, idle) = (house().await, house().await);
-    for _ in 0..3 {
-        busy.client.post("/api/v2/execution", &execution("m", false)).await;
+    for model in ["a", "b", "c"] {
+        busy.client.post("/api/v2/execution", &execution(model, false)).await;
     }
     let calls = "exec_breaker_calls_total{provider=\"up\",outcome=\"succeeded\"}";
     assert_eq!((metrics(&busy).await[calls], metrics(&idle).await[calls]), (3.0, 0.0));

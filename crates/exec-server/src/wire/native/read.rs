@@ -3,13 +3,27 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Chat, Error, ErrorKind, FieldError, Input, Options, Priority, Raw, Request, Result};
+use exec_core::{CachePolicy, Chat, Error, ErrorKind, FieldError, Input, Options, Raw, Request, Result};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::STREAMING;
 use crate::config::LimitsConfig;
 
-const FIELDS: &str = "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, fallback, metadata";
+const FIELDS: &str = "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, fallback, cache, metadata";
+
+const CACHE_WORDS: &str = "default, off, read or refresh";
+
+/// What a cache may do, in a word.
+///
+/// # Errors
+/// `InvalidRequest` for another word, which stood in `place`.
+pub(crate) fn cache_policy(word: &str, place: &str) -> Result<CachePolicy> {
+    serde_json::from_value(Value::from(word)).map_err(|_| {
+        let wrong = FieldError::new(place, "invalid_value", format!("must be {CACHE_WORDS}"));
+        Error::invalid(vec![wrong])
+    })
+}
 
 pub(super) fn request(body: &Bytes, limits: LimitsConfig) -> Result<Request> {
     let Value::Object(members) = parse(body)? else {
@@ -95,7 +109,8 @@ impl Fields {
         }
         Options {
             stream: self.flag("stream").unwrap_or(false),
-            priority: self.priority(),
+            priority: self.word("priority", "low, normal, high or urgent"),
+            cache: self.word("cache", CACHE_WORDS),
             provider: provider.map(Into::into),
             metadata: self.metadata(),
             no_fallback: self.flag("fallback") == Some(false),
@@ -104,13 +119,14 @@ impl Fields {
         }
     }
 
-    fn priority(&mut self) -> Priority {
-        match self.text("priority").map(Value::String).map(serde_json::from_value) {
-            None => Priority::default(),
-            Some(Ok(priority)) => priority,
+    /// One of `words`.
+    fn word<T: DeserializeOwned + Default>(&mut self, name: &str, words: &str) -> T {
+        match self.text(name).map(Value::String).map(serde_json::from_value) {
+            None => T::default(),
+            Some(Ok(word)) => word,
             Some(Err(_)) => {
-                self.wrong("priority", "invalid_value", "must be low, normal, high or urgent");
-                Priority::default()
+                self.wrong(name, "invalid_value", format!("must be {words}"));
+                T::default()
             }
         }
     }
@@ -181,6 +197,8 @@ impl Fields {
 
 #[cfg(test)]
 mod tests {
+    use exec_core::Priority;
+
     use super::*;
 
     fn read(body: &str) -> Result<Request> {
@@ -195,19 +213,20 @@ mod tests {
     fn a_whole_document_is_read() {
         let request = read(
             r#"{"prompt": "hi", "systemPrompt": "be brief", "temperature": 2, "maxTokens": 8000, "stream": true,
-                "provider": "p", "strategy": "auto", "priority": "urgent", "metadata": {"a": {"b": 1}}, "model": "m"}"#,
+                "provider": "p", "strategy": "auto", "priority": "urgent", "cache": "read", "metadata": {"a": {"b": 1}}, "model": "m"}"#,
         )
         .unwrap();
         let chat = request.input.chat().unwrap();
         assert_eq!((chat.messages.len(), chat.sampling.max_tokens), (2, Some(8000)));
         assert_eq!((request.options.priority, request.options.stream), (Priority::Urgent, true));
+        assert_eq!(request.options.cache, CachePolicy::Read);
         assert_eq!(request.options.provider.as_deref(), Some("p"));
         assert_eq!(request.options.metadata.as_ref().unwrap().get(), r#"{"a":{"b":1}}"#);
     }
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let body = r#"{"temperature": 2.1, "maxTokens": 1.5, "stream": "yes", "provider": "", "priority": "asap",
+        let body = r#"{"temperature": 2.1, "maxTokens": 1.5, "stream": "yes", "provider": "", "priority": "asap", "cache": "write",
             "metadata": [], "max_tokens": 5, "systemPrompt": 1, "strategy": null}"#;
         assert_eq!(
             wrong(body),
@@ -219,6 +238,7 @@ mod tests {
                 "provider required",
                 "stream invalid_type",
                 "priority invalid_value",
+                "cache invalid_value",
                 "metadata invalid_type",
                 "max_tokens unknown_field"
             ]

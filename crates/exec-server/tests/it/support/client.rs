@@ -32,6 +32,10 @@ impl Client {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"), b"").await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(&format!("DELETE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"), b"").await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_with(path, "", body.to_string().as_bytes()).await
     }
