@@ -28,13 +28,11 @@ pub struct Report {
     pub strategy: Option<Arc<str>>,
     /// How many upstream calls it took; 0 until somebody counts.
     pub attempts: u32,
-    /// Whether it took no upstream call of its own; then its summary has no cost.
-    pub cached: bool,
     /// Whether it is a stand-in, given because nobody could answer.
     pub degraded: bool,
     /// Whether one provider said all of it. Of a stream this is known at its end: see [`Chunk::Handover`].
     pub integrity: Integrity,
-    /// Whose call it came from, if not from one of its own.
+    /// Whose call it came from, if not from one of its own; then its summary has no cost.
     pub reuse: Option<Reuse>,
     /// What the caller would have paid for a call of its own, where that is known when the answer begins.
     pub saved: Option<Cost>,

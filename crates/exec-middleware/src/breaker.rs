@@ -45,7 +45,7 @@ pub use self::stats::Stats;
 pub use self::verdict::{ByKind, Classify, Verdict};
 
 /// The code of the error of a call that was refused.
-const CODE: &str = "breaker_open";
+pub(crate) const CODE: &str = "breaker_open";
 
 /// Refuses calls while what it guards is broken. A clone is a handle of the same breaker.
 ///

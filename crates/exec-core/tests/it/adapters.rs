@@ -35,11 +35,11 @@ async fn there_and_back_through_tower() {
 #[tokio::test]
 async fn a_tower_combinator_becomes_an_executor() {
     let service = ExecutorService(Script::new("s", [Answer::text("x")])).map_response(|mut response| {
-        response.report.cached = true;
+        response.report.degraded = true;
         response
     });
     let answer = ServiceExecutor(service).execute(call().request, &call().context).await.unwrap();
-    assert!(answer.report.cached);
+    assert!(answer.report.degraded);
 }
 
 #[tokio::test(start_paused = true)]

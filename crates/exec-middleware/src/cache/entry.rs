@@ -111,7 +111,7 @@ pub(super) fn respond(
 pub(super) fn reused(report: &Report, saved: Option<Cost>, reuse: Option<Reuse>) -> Report {
     match reuse {
         None => report.clone(),
-        Some(_) => Report { cached: true, reuse, saved, attempts: 0, ..report.clone() },
+        Some(_) => Report { reuse, saved, attempts: 0, ..report.clone() },
     }
 }
 

@@ -187,7 +187,7 @@ impl Shared {
 
     fn answered(&self, latency: Duration, response: &Response) {
         if let Some(hint) = &response.report.limits
-            && !response.report.cached
+            && response.report.reuse.is_none()
         {
             self.hint(hint);
         }

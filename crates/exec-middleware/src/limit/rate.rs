@@ -221,7 +221,7 @@ impl Middleware for RateLimit {
         let mut reservation = self.reserve(&request, context)?;
         reservation.mark_sent();
         match next.run(request, context).await {
-            Ok(response) if response.report.cached => {
+            Ok(response) if response.report.reuse.is_some() => {
                 reservation.settle_call();
                 Ok(response)
             }

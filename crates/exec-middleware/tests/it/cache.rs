@@ -56,7 +56,7 @@ async fn a_hit_costs_nothing_and_says_what_it_saved() {
     let first = pipeline.execute(unary(), &context).await.unwrap();
     assert_eq!(first.output().unwrap().summary.cost.unwrap().total(), Money::micros(7));
     let hit = pipeline.execute(unary(), &context).await.unwrap();
-    assert!(hit.report.cached && hit.report.saved.unwrap().total() == Money::micros(7));
+    assert!(hit.report.reuse.is_some() && hit.report.saved.unwrap().total() == Money::micros(7));
     assert_eq!(hit.output().unwrap().summary.cost, Some(Cost::default()));
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.stored, stats.saved), (1, 1, 1, Money::micros(7)));

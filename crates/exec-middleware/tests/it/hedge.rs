@@ -11,7 +11,10 @@ use exec_core::{
     Budget, Chunk, Context, Error, ErrorKind, Event, Executor, Money, Operation, Pipeline, Priority, Remedy,
     Request, Response, Verbatim, Wire, executor_fn,
 };
-use exec_middleware::{ConcurrencyConfig, ConcurrencyLimit, Hedge, HedgeConfig, Retry, RetryConfig};
+use exec_middleware::{
+    BreakerConfig, CircuitBreaker, ConcurrencyConfig, ConcurrencyLimit, Hedge, HedgeConfig, Retry,
+    RetryConfig,
+};
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
@@ -88,6 +91,17 @@ async fn an_answer_with_content_is_never_hedged_however_long_it_takes() {
         Script::new("s", [Answer::cut(&["a"]).pause(9 * SECOND).chunk(Chunk::End(Default::default()))]);
     assert_eq!(ask(&around(&script, hedge(|_| {})), streamed()).await.unwrap().0, "a");
     assert_eq!(script.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_that_opened_a_breaker_is_told_and_not_that_it_is_open() {
+    let script = Script::new("s", [Answer::error(ErrorKind::Upstream)]);
+    let breaker = BreakerConfig { failures: Some(1), ..BreakerConfig::default() };
+    let pipeline = Pipeline::around(script.clone())
+        .with(hedge(|config| config.max_hedges = 5))
+        .with(CircuitBreaker::new(breaker).unwrap());
+    let error = ask(&pipeline, unary()).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts().len(), script.calls()), (ErrorKind::Upstream, 2, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use exec_core::testing::{Answer, Recorder, Script};
 use exec_core::{
     Allowance, Context, ErrorKind, Event, Executor, Options, Output, Pipeline, Priority, RateLimitHint,
-    Report, Response, executor_fn,
+    Report, Response, Reuse, executor_fn,
 };
 use exec_middleware::{AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, Limit};
 use futures_util::{FutureExt, StreamExt};
@@ -252,8 +252,8 @@ fn hint(requests: u64, tokens: u64) -> RateLimitHint {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_answer_reports_of_the_limits_is_kept() {
-    let ask = async |hint: RateLimitHint, cached: bool| {
-        let report = Report { limits: Some(Arc::new(hint)), cached, ..Report::default() };
+    let ask = async |hint: RateLimitHint, reuse: Option<Reuse>| {
+        let report = Report { limits: Some(Arc::new(hint)), reuse, ..Report::default() };
         let backend = executor_fn(move |_, _| {
             let report = report.clone();
             Box::pin(async move { Ok(Response::full(Output::default()).with_report(report)) })
@@ -263,10 +263,10 @@ async fn what_an_answer_reports_of_the_limits_is_kept() {
         drop(pipeline.execute(unary(), &context()).await.unwrap());
         adaptive.stats().limit
     };
-    assert_eq!(ask(hint(4, 9), false).await, 4);
-    assert_eq!(ask(hint(4, 0), false).await, 1, "no tokens are left");
-    assert_eq!(ask(hint(4, 9), true).await, 10, "what was kept says nothing about now");
-    assert_eq!(ask(RateLimitHint::default(), false).await, 10);
+    assert_eq!(ask(hint(4, 9), None).await, 4);
+    assert_eq!(ask(hint(4, 0), None).await, 1, "no tokens are left");
+    assert_eq!(ask(hint(4, 9), Some(Reuse::Hit)).await, 10, "what was kept says nothing about now");
+    assert_eq!(ask(RateLimitHint::default(), None).await, 10);
 }
 
 #[test]

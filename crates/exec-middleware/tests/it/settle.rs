@@ -6,7 +6,7 @@ use std::time::Duration;
 use exec_core::testing::{Answer, Script};
 use exec_core::{
     Chat, Chunk, Error, ErrorKind, Executor, Money, Options, Output, Pipeline, Remedy, Report, Request,
-    Response, executor_fn,
+    Response, Reuse, executor_fn,
 };
 use exec_middleware::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig};
 
@@ -185,7 +185,9 @@ async fn a_failed_call_is_charged_for_what_it_may_have_used() {
     );
     assert_eq!(after(|| Err(Error::new(ErrorKind::Overloaded, "busy"))).await, (9, 1000));
     assert_eq!(after(|| Err(Error::new(ErrorKind::DeadlineExceeded, "slow"))).await, (9, 900));
-    let cached =
-        || Ok(Response::full(Output::default()).with_report(Report { cached: true, ..Report::default() }));
+    let cached = || {
+        Ok(Response::full(Output::default())
+            .with_report(Report { reuse: Some(Reuse::Hit), ..Report::default() }))
+    };
     assert_eq!(after(cached).await, (9, 1000));
 }

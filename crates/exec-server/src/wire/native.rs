@@ -115,7 +115,7 @@ fn about(usage: &Option<Usage>, cost: Option<Cost>, reply: &Reply) -> Value {
         "model": report.model.as_deref().or(reply.model.as_deref()),
         "strategy": report.strategy.as_deref().unwrap_or(STREAMING),
         "executionTime": milliseconds(reply).max(1),
-        "cacheHit": report.cached,
+        "cacheHit": report.reuse.is_some(),
         "cache": report.reuse.map(Reuse::as_str),
         "saved": report.saved.map(cost_document),
         "batchSize": 1,
