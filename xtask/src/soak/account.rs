@@ -15,18 +15,19 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a page of the server may take.
 const PAGE: Duration = Duration::from_secs(10);
 /// Sentences about wrong outcomes that are kept.
-const KEPT: usize = 5;
+const TOLD: usize = 5;
 /// How much more memory the server may take after the last round than after the second, in KiB. The first rounds fill
 /// buffers, pools and the allocator's arenas.
 const GROWTH: u64 = 16 * 1024;
 
 /// What must be 0 when nobody calls: every gauge of something that is taken.
-const TAKEN: [&str; 5] = [
+const TAKEN: [&str; 6] = [
     "exec_in_flight",
     "exec_calls_in_flight",
     "exec_limit_in_flight",
     "exec_limit_waiting",
     "exec_breaker_probes",
+    "exec_cache_in_flight",
 ];
 
 /// How the operations of a round ended, as their callers know it.
@@ -67,7 +68,7 @@ impl Account {
     }
 
     fn keep(&mut self, why: String) {
-        if self.kept.len() < KEPT {
+        if self.kept.len() < TOLD {
             self.kept.push(why);
         }
     }
@@ -210,7 +211,25 @@ impl Books {
             all.map(|(_, value)| value).sum::<f64>()
         };
         let limit = pipeline("exec_limit_admitted_total") + pipeline("exec_limit_turned_away_total");
-        self.must(limit == all as f64, format!("the limit of all calls saw {limit} of {all}"));
+        self.cache(figures, all as f64, limit);
+    }
+
+    /// Every call was answered from the cache, shared, or made; and only those that were made came to the next guard. Of
+    /// those that left, some did so in between.
+    fn cache(&mut self, figures: &Figures, all: f64, limit: f64) {
+        let of = |result: &str| figures.sum("exec_cache_calls_total", &[&format!("result=\"{result}\"")]);
+        let [hit, stale, coalesced, miss, bypassed] =
+            ["hit", "stale", "coalesced", "miss", "bypassed"].map(of);
+        let behind = figures.sum("exec_cache_revalidations_total", &[]);
+        let (seen, left) = (hit + stale + coalesced + miss + bypassed, self.all.left as f64);
+        let sum =
+            format!("{hit} hits + {stale} stale + {coalesced} shared + {miss} made + {bypassed} passed by");
+        self.must((seen - all).abs() <= left, format!("the cache saw {seen} = {sum} of {all}"));
+        let made = miss + bypassed + behind;
+        self.must(
+            limit <= made && made - limit <= left,
+            format!("the limit of all calls saw {limit} of {made} that were made, {behind} of them behind stale answers"),
+        );
     }
 
     /// What was let through to a provider against what arrived there.

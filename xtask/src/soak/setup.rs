@@ -11,6 +11,10 @@ pub(super) const WINDOW: Duration = Duration::from_secs(5);
 pub(super) const REQUESTS: u32 = 1_000_000;
 pub(super) const TOKENS: u32 = 1_000_000_000;
 
+/// How long an answer is good, and as long again while another is fetched: so short that most operations are calls, and
+/// so long that many are shared.
+const KEPT: Duration = Duration::from_millis(100);
+
 /// Everything that is running.
 #[derive(Debug)]
 pub(super) struct Setup {
@@ -49,10 +53,14 @@ default_provider = "either"
 max_connections = 12000
 
 [pipeline]
-middleware = ["trace", "metrics", "catch_panic", "validate", "rate_limit", "concurrency_limit", "timeout"]
+middleware = ["trace", "metrics", "catch_panic", "validate", "rate_limit", "cache", "concurrency_limit", "timeout"]
 
 [middleware.rate_limit]
 limits = [{{ requests = {REQUESTS}, tokens = {TOKENS}, window = "{}s", per = "global" }}]
+
+[middleware.cache]
+ttl = "{}ms"
+stale_while_revalidate = "{}ms"
 
 [middleware.concurrency_limit]
 limit = 2000
@@ -87,6 +95,8 @@ type = "fallback"
 members = ["first", "second"]
 mid_stream = "continue"
 "#,
-        WINDOW.as_secs()
+        WINDOW.as_secs(),
+        KEPT.as_millis(),
+        KEPT.as_millis()
     )
 }
