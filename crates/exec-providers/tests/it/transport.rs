@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{
+use super::support::{
     BOUND, OK, Peak, config, listen, post, read_request, scripted, serve_http, until, upstream,
 };
 
@@ -227,29 +227,4 @@ async fn unused_connections_are_closed_after_the_idle_time() {
     transport.send(OutgoingRequest::get("/"), None).await.unwrap().bytes(2).await.unwrap();
     assert_eq!(transport.stats().open, 1);
     until(&transport, |stats| stats.open == 0).await;
-}
-
-/// `cargo test --release -p exec-providers request_speed -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a check"]
-async fn request_speed() {
-    let (transport, _owner) = scripted(OK, false).await;
-    let transport = Arc::new(transport);
-    let start = tokio::time::Instant::now();
-    let calls: JoinSet<()> = (0..32)
-        .map(|_| {
-            let transport = transport.clone();
-            async move {
-                for _ in 0..5000 {
-                    transport.send(OutgoingRequest::get("/"), None).await.unwrap().bytes(2).await.unwrap();
-                }
-            }
-        })
-        .collect();
-    calls.join_all().await;
-    println!(
-        "{:.0} requests/s over {} connections",
-        160_000.0 / start.elapsed().as_secs_f64(),
-        transport.stats().open
-    );
 }
