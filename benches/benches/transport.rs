@@ -140,8 +140,10 @@ struct Seen {
 
 impl Seen {
     /// Microseconds until the answer was read to its end, with the wait for a connection.
-    fn whole(&self) -> f64 {
-        benches::median(self.times.iter().map(|time| time.as_secs_f64() * 1e6))
+    fn whole(&self, percentile: usize) -> f64 {
+        let mut sorted = self.times.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() * percentile / 100).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
     }
 
     fn rate(&self) -> f64 {
@@ -180,7 +182,8 @@ fn report(case: &str, rounds: &[(Seen, Seen)]) {
     let print = |what: &str, pair: Pair, unit: &str| {
         Figure::of("transport", &format!("{case} {what}"), pair, unit, "exec-pool").print();
     };
-    print("p50", pair(Seen::whole), "us");
+    print("p50", pair(|seen| seen.whole(50)), "us");
+    print("p99", pair(|seen| seen.whole(99)), "us");
     print("rate", pair(Seen::rate), "1/s");
     // One round is a few steps of the clock of CPU time, so all rounds are one.
     let cpu = |side: fn(&(Seen, Seen)) -> &Seen| {
