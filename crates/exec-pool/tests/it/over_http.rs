@@ -2,15 +2,17 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use exec_pool::http::{Http, HttpConnection, send};
 use exec_pool::{Config, Pool, tls};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -139,6 +141,22 @@ async fn a_handshake_is_done_ahead() {
     crowd(&pool).await;
 }
 
+/// 64 MB in pieces: more than what sockets and buffers take.
+struct Pieces(usize);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0 += 1;
+        Poll::Ready((self.0 <= 1024).then(|| Ok(Frame::data(Bytes::from_static(&[7; 64 << 10])))))
+    }
+}
+
 #[tokio::test]
 async fn over_http1_an_answer_before_the_whole_request_does_not_leave_a_busy_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,11 +171,10 @@ async fn over_http1_an_answer_before_the_whole_request_does_not_leave_a_busy_con
             open.push(stream);
         }
     });
-    let pool: Pool<Http<Body>> = Pool::new(Http::new("127.0.0.1", port), Config::new(1)).unwrap();
-    let large = Bytes::from(vec![7; 64 << 20]);
+    let pool = Pool::new(Http::new("127.0.0.1", port), Config::new(1)).unwrap();
     for created in 1..=2 {
-        let request = |_: &HttpConnection<Body>| {
-            Request::post("/").header("host", "localhost").body(Full::new(large.clone())).unwrap()
+        let request = |_: &HttpConnection<Pieces>| {
+            Request::post("/").header("host", "localhost").body(Pieces(0)).unwrap()
         };
         assert_eq!(send(&pool, request).await.unwrap().status(), 413);
         assert_eq!(pool.stats().created, created, "the one before was closed");
