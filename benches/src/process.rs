@@ -84,9 +84,21 @@ impl Process {
     /// # Errors
     /// When the process is gone or there is no `/proc`.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id))?;
-        ticks(&stat).map(|ticks| Duration::from_millis(10) * ticks).ok_or_else(|| "bad /proc/PID/stat".into())
+        cpu_of(self.id)
     }
+}
+
+/// The CPU time of this process, as [`Process::cpu`].
+///
+/// # Errors
+/// When there is no `/proc`.
+pub fn own_cpu() -> Result<Duration> {
+    cpu_of(std::process::id())
+}
+
+fn cpu_of(id: u32) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    ticks(&stat).map(|ticks| Duration::from_millis(10) * ticks).ok_or_else(|| "bad /proc/PID/stat".into())
 }
 
 fn id(child: &Child) -> Result<u32> {

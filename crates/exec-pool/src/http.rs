@@ -5,22 +5,23 @@
 
 mod body;
 mod connect;
+mod exchange;
 
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use ::http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
+use tokio::time::timeout;
 
-use crate::error::PoolError;
-use crate::lease::Lease;
 use crate::manager::Manager;
-use crate::pool::Pool;
 pub use body::LeasedBody;
+use body::Upload;
 use connect::Driver;
 pub use connect::Http;
+pub use exchange::{HttpError, Unanswered, send, send_over};
 
 /// What the body of a request must be.
 pub trait Body:
@@ -38,12 +39,14 @@ impl<B> Body for B where
 pub struct HttpConnection<B> {
     sender: Sender<B>,
     driver: Arc<Driver>,
+    /// Whether the body of the request that is under way was taken wholly. Of no use with HTTP/2.
+    taken: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
 enum Sender<B> {
-    Http1(http1::SendRequest<B>),
-    Http2(http2::SendRequest<B>),
+    Http1(http1::SendRequest<Upload<B>>),
+    Http2(http2::SendRequest<Upload<B>>),
 }
 
 impl<B> Sender<B> {
@@ -53,72 +56,12 @@ impl<B> Sender<B> {
             Self::Http2(sender) => sender.is_closed(),
         }
     }
-}
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpError {
-    /// There was no connection; nothing was sent.
-    #[error(transparent)]
-    Pool(#[from] PoolError<io::Error>),
-    /// It failed on the way; the server may have seen the request.
-    #[error("the exchange failed")]
-    Exchange(#[source] hyper::Error),
-}
-
-/// Sends a request over a connection of the pool. The URI of an HTTP/1.1 request is the path alone, with a `host` header;
-/// that of an HTTP/2 request is whole: [`HttpConnection::is_http2`] tells which it is to be, and `request` is asked for
-/// each connection that is tried.
-///
-/// A connection that the server closed before it took anything is replaced, within the limits of `get`. Dropping the
-/// future closes an HTTP/1.1 connection that is in the middle of an exchange, and resets the stream of an HTTP/2 one.
-///
-/// # Errors
-/// When there is no connection or the exchange fails. Answers of any status are answers.
-pub async fn send<B: Body>(
-    pool: &Pool<Http<B>>,
-    request: impl Fn(&HttpConnection<B>) -> Request<B>,
-) -> Result<Response<LeasedBody<B>>, HttpError> {
-    loop {
-        let mut lease = pool.get().await?;
-        if lease.ready().await.is_err() {
-            lease.mark_broken();
-            continue;
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_ready(),
+            Self::Http2(sender) => sender.is_ready(),
         }
-        let message = request(&lease);
-        match exchange(&mut lease, message).await {
-            Ok(response) => return Ok(response.map(|body| LeasedBody::new(body, lease))),
-            Err(Failed::Unsent) => lease.mark_broken(),
-            Err(Failed::Sent(error)) => return Err(HttpError::Exchange(error)),
-        }
-    }
-}
-
-enum Failed {
-    /// Nothing of it was sent.
-    Unsent,
-    Sent(hyper::Error),
-}
-
-async fn exchange<B: Body>(
-    lease: &mut Lease<Http<B>>,
-    request: Request<B>,
-) -> Result<Response<Incoming>, Failed> {
-    let failed = |unsent: bool, error| if unsent { Failed::Unsent } else { Failed::Sent(error) };
-    if !lease.is_http2() {
-        // Until the end of the body: whoever stops in between leaves it in the middle of an exchange.
-        lease.mark_broken();
-    }
-    match &mut lease.sender {
-        Sender::Http1(sender) => sender
-            .try_send_request(request)
-            .await
-            .map_err(|mut error| failed(error.take_message().is_some(), error.into_error())),
-        Sender::Http2(sender) => sender
-            .try_send_request(request)
-            .await
-            .map_err(|mut error| failed(error.take_message().is_some(), error.into_error())),
     }
 }
 
@@ -127,6 +70,12 @@ impl<B: Body> HttpConnection<B> {
     #[must_use]
     pub fn is_http2(&self) -> bool {
         matches!(self.sender, Sender::Http2(_))
+    }
+
+    /// Waits, at most so long, until the exchange before is over in both directions, which it is nearly always. False when
+    /// it is not then, or the connection is closed: [`mark_broken`](crate::Lease::mark_broken) it.
+    pub async fn ready_within(&mut self, limit: Duration) -> bool {
+        self.sender.is_ready() || timeout(limit, self.ready()).await.is_ok_and(|ready| ready.is_ok())
     }
 
     /// Waits for the end of the exchange before.
@@ -151,8 +100,19 @@ impl<B: Body> Manager for Http<B> {
         connection.ready().await.map_err(io::Error::other)
     }
 
+    /// Ends when the socket is closed.
+    async fn close(&self, connection: HttpConnection<B>) {
+        let HttpConnection { sender, driver, .. } = connection;
+        drop(sender);
+        Driver::ended(driver).await;
+    }
+
     fn is_open(&self, connection: &HttpConnection<B>) -> bool {
         !connection.sender.is_closed()
+    }
+
+    fn expected_streams(&self) -> usize {
+        if self.may_share() { self.most_streams() } else { 1 }
     }
 
     fn streams(&self, connection: &HttpConnection<B>) -> usize {
@@ -164,6 +124,7 @@ impl<B: Body> Manager for Http<B> {
             Sender::Http2(sender) => Some(HttpConnection {
                 sender: Sender::Http2(sender.clone()),
                 driver: connection.driver.clone(),
+                taken: Arc::default(),
             }),
             Sender::Http1(_) => None,
         }

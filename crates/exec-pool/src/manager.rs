@@ -76,6 +76,12 @@ pub trait Manager: Send + Sync + 'static {
         1
     }
 
+    /// What [`streams`](Self::streams) will most likely be, asked once, before the first connection is made: so that many
+    /// who come at once have one made that they can share, and not one each.
+    fn expected_streams(&self) -> usize {
+        1
+    }
+
     /// Another handle of a connection whose [`streams`](Self::streams) are above 1; each lease holds one of its own.
     ///
     /// `None` when it takes no more: it is lent to nobody else then, and closed when its last lease ends. Called while

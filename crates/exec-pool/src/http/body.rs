@@ -1,8 +1,10 @@
-//! The body of an answer, with the lease it comes over.
+//! The body of an answer, with the lease it comes over, and that of a request, which tells when it was taken.
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
@@ -21,15 +23,23 @@ pub struct LeasedBody<B: Body> {
 impl<B: Body> LeasedBody<B> {
     pub(super) fn new(body: Incoming, lease: Lease<Http<B>>) -> Self {
         let mut leased = Self { body, lease: Some(lease) };
-        if leased.body.is_end_stream() {
-            leased.end();
-        }
+        leased.end_if_complete();
         leased
+    }
+
+    /// Gives the connection back as soon as all was read, without waiting to be asked for the end.
+    fn end_if_complete(&mut self) {
+        if self.body.is_end_stream() {
+            self.end();
+        }
     }
 
     fn end(&mut self) {
         if let Some(mut lease) = self.lease.take() {
-            lease.mark_sound();
+            // An answer may come before the whole request was sent; HTTP/1.1 is not free then.
+            if lease.is_http2() || lease.taken.load(Ordering::Acquire) {
+                lease.mark_sound();
+            }
         }
     }
 }
@@ -48,7 +58,8 @@ impl<B: Body> http_body::Body for LeasedBody<B> {
             Poll::Ready(None) => this.end(),
             // What it is worth then, it was said before the exchange.
             Poll::Ready(Some(Err(_))) => drop(this.lease.take()),
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => this.end_if_complete(),
+            Poll::Pending => {}
         }
         frame
     }
@@ -66,5 +77,47 @@ impl<B: Body> http_body::Body for LeasedBody<B> {
 impl<B: Body> fmt::Debug for LeasedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LeasedBody").field("ended", &self.lease.is_none()).finish()
+    }
+}
+
+/// A body on its way out; says through `taken` when the connection has taken all of it.
+#[derive(Debug)]
+pub(super) struct Upload<B> {
+    body: B,
+    taken: Arc<AtomicBool>,
+}
+
+impl<B: Body> Upload<B> {
+    pub(super) fn new(body: B, taken: Arc<AtomicBool>) -> Self {
+        taken.store(body.is_end_stream(), Ordering::Release);
+        Self { body, taken }
+    }
+
+    pub(super) fn into_inner(self) -> B {
+        self.body
+    }
+}
+
+impl<B: Body> http_body::Body for Upload<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.taken.store(true, Ordering::Release);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -61,7 +61,8 @@ impl<M: Manager> Shared<M> {
     pub(super) fn new(manager: M, config: Config, hooks: Hooks<M::Connection>, seed: u64) -> Arc<Self> {
         let manager = Arc::new(manager);
         let sharer = manager.clone();
-        let slots = Slots::<M>::new(config.clone(), seed, Box::new(move |conn| sharer.share(conn)));
+        let mut slots = Slots::<M>::new(config.clone(), seed, Box::new(move |conn| sharer.share(conn)));
+        slots.expect_streams(manager.expected_streams());
         Arc::new(Self {
             manager,
             config,

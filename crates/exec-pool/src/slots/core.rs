@@ -41,7 +41,7 @@ pub(crate) struct Slots<C, E: std::error::Error + 'static, W> {
     pub(super) made: u64,
     /// The runtime in which the keeper runs.
     pub(super) keeper: Option<Id>,
-    /// How many leases the connection made last can serve.
+    /// How many leases the connection made last can serve; before the first, what the manager expects.
     pub(super) streams: usize,
     /// The counters; the rest of it is filled in when somebody looks.
     pub(super) counts: Stats,
@@ -96,6 +96,11 @@ impl<C, E: std::error::Error + 'static, W> Slots<C, E, W> {
             streams: 1,
             counts: Stats::default(),
         }
+    }
+
+    /// How many leases the first connection will be able to serve.
+    pub(crate) fn expect_streams(&mut self, streams: usize) {
+        self.streams = streams.max(1);
     }
 
     pub(super) fn total(&self) -> usize {

@@ -2,19 +2,22 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use exec_pool::http::{Http, HttpConnection, send};
 use exec_pool::{Config, Pool, tls};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -136,4 +139,70 @@ async fn a_handshake_is_done_ahead() {
     assert_eq!(pool.stats().created, 2);
     assert!(pool.try_get().unwrap().is_http2());
     crowd(&pool).await;
+}
+
+/// 64 MB in pieces: more than what sockets and buffers take.
+struct Pieces(usize);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0 += 1;
+        Poll::Ready((self.0 <= 1024).then(|| Ok(Frame::data(Bytes::from_static(&[7; 64 << 10])))))
+    }
+}
+
+#[tokio::test]
+async fn over_http1_an_answer_before_the_whole_request_does_not_leave_a_busy_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The rest of the request is read by nobody.
+            stream.read_exact(&mut [0; 16]).await.unwrap();
+            stream.write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            open.push(stream);
+        }
+    });
+    let pool = Pool::new(Http::new("127.0.0.1", port), Config::new(1)).unwrap();
+    for created in 1..=2 {
+        let request = |_: &HttpConnection<Pieces>| {
+            Request::post("/").header("host", "localhost").body(Pieces(0)).unwrap()
+        };
+        assert_eq!(send(&pool, request).await.unwrap().status(), 413);
+        assert_eq!(pool.stats().created, created, "the one before was closed");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_counts_until_its_socket_is_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let pool: Pool<Http<Body>> = Pool::new(Http::new("127.0.0.1", port), Config::new(1)).unwrap();
+    let (lease, accepted) = tokio::join!(pool.get(), listener.accept());
+    let (mut lease, (mut stream, _)) = (lease.unwrap(), accepted.unwrap());
+    lease.mark_broken();
+    drop(lease);
+    assert_eq!((pool.stats().total, pool.stats().closing), (1, 1));
+    let (next, _) = tokio::join!(pool.get(), listener.accept());
+    // No wait: the end of the first was there before the second was made.
+    assert_eq!(stream.try_read(&mut [0; 1]).unwrap(), 0);
+    drop((next, stream.shutdown().await));
+}
+
+#[tokio::test]
+async fn sockets_can_be_made_in_a_way_of_ones_own_and_many_wait_for_one_to_share() {
+    let server = server(None).await;
+    let address = server.address;
+    let dial = move || async move { Ok((TokioIo::new(TcpStream::connect(address).await?), true)) };
+    let pool = Pool::new(Http::over(dial), Config { max_connecting: 20, ..Config::new(20) }).unwrap();
+    crowd(&pool).await;
+    assert_eq!((pool.stats().created, server.accepted.load(Ordering::SeqCst)), (1, 1));
 }

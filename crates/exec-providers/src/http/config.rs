@@ -30,6 +30,8 @@ pub struct TransportConfig {
     pub http2: Http2,
     /// The most bytes an HTTP/1 connection buffers in each direction, from 8192. Default 64 KiB.
     pub http1_max_buf_size: usize,
+    /// Who keeps the connections. Default [`Pooling::Own`].
+    pub pool: Pooling,
     /// A PEM file with certificate authorities to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
 }
@@ -48,6 +50,25 @@ pub enum Http2 {
     PriorKnowledge,
 }
 
+/// Who keeps the connections of a transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Pooling {
+    /// The transport itself: whoever reads an answer moves its connection along.
+    #[default]
+    Own,
+    /// A pool of the crate `exec-pool`, with a task for each connection. Needs the feature `exec-pool`; otherwise the
+    /// settings are refused.
+    ///
+    /// What differs: a connection that a caller gave up waiting for is still made, for the next, and counts as open; those
+    /// for whom one is being made count among [`TransportConfig::max_waiting`]; a failure to connect is told when no other
+    /// connection is in use or being made, and nothing is tried for a millisecond after it; a connection that the upstream
+    /// closed while it was unused counts as open until it is looked at; and requests over the upstream's limit of HTTP/2
+    /// streams wait inside the connection, not in the queue, so that the limit for connecting does not end that wait.
+    ExecPool,
+}
+
 impl Default for TransportConfig {
     fn default() -> Self {
         Self {
@@ -58,6 +79,7 @@ impl Default for TransportConfig {
             idle: Duration::from_secs(90),
             http2: Http2::Auto,
             http1_max_buf_size: 64 * 1024,
+            pool: Pooling::Own,
             ca_file: None,
         }
     }
@@ -89,6 +111,9 @@ impl TransportConfig {
         if self.connect.is_zero() {
             return wrong("connect", "must be more than zero");
         }
+        if self.pool == Pooling::ExecPool && !cfg!(feature = "exec-pool") {
+            return wrong("pool", "\"exec_pool\" needs a build with the feature exec-pool");
+        }
         Base::parse(&self.base_url).map_err(|problem| TransportError::Config { field: "base_url", problem })
     }
 }
@@ -104,6 +129,7 @@ impl std::fmt::Debug for TransportConfig {
             .field("connect", &self.connect)
             .field("idle", &self.idle)
             .field("http2", &self.http2)
+            .field("pool", &self.pool)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::error::TransportError;
 
@@ -28,6 +28,8 @@ pub(super) struct Gate {
     in_use: AtomicUsize,
     waiting: AtomicUsize,
     bell: Notify,
+    /// Who waits; fair. Whoever is first holds it and listens to the bell.
+    line: Mutex<()>,
 }
 
 impl Gate {
@@ -40,11 +42,11 @@ impl Gate {
             in_use: zero(),
             waiting: zero(),
             bell: Notify::new(),
+            line: Mutex::new(()),
         })
     }
 
-    /// Rung once for each thing that was freed (a socket, a stream, a connection given back), and not otherwise:
-    /// who is woken in vain loses its place. Rung for all when more than one may go on.
+    /// Rung for each thing that was freed: a socket, a stream, a connection given back, a turn to dial.
     pub(super) fn bell(&self) -> &Notify {
         &self.bell
     }
@@ -59,6 +61,11 @@ impl Gate {
 
     pub(super) fn wait(self: &Arc<Self>) -> Result<Waiting, TransportError> {
         take(&self.waiting, self.max_waiting).then(|| Waiting(self.clone())).ok_or(TransportError::Busy)
+    }
+
+    /// Waits until nobody is in front. The next is first when the guard is dropped.
+    pub(super) async fn first(&self) -> MutexGuard<'_, ()> {
+        self.line.lock().await
     }
 
     pub(super) fn using(self: &Arc<Self>) -> InUse {

@@ -6,10 +6,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, HeaderName, Response, StatusCode};
-use http_body::Body as _;
 
+use super::content::Content;
 use super::error::TransportError;
-use super::lease::Lease;
 
 /// An answer whose body is still to come. Dropping it closes the connection or resets the stream.
 #[must_use = "the connection is held until the body is read or dropped"]
@@ -24,10 +23,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(answer: Response<hyper::body::Incoming>, lease: Lease) -> Self {
-        let (head, body) = answer.into_parts();
-        let mut body = IncomingBody { body, lease: Some(lease) };
-        body.end_if_complete();
+    pub(super) fn new(answer: Response<Content>) -> Self {
+        let (head, content) = answer.into_parts();
+        let body = IncomingBody { content, ended: false };
         Self { status: head.status, headers: head.headers, body }
     }
 
@@ -44,9 +42,8 @@ impl Incoming {
 /// The body of an answer: chunks as they arrive, with an error when it ends before its announced end.
 #[must_use = "the connection is held until the body is read or dropped"]
 pub struct IncomingBody {
-    body: hyper::body::Incoming,
-    /// Gone when the body has ended or failed.
-    lease: Option<Lease>,
+    content: Content,
+    ended: bool,
 }
 
 /// Shows the names of the headers only.
@@ -62,7 +59,7 @@ impl std::fmt::Debug for Incoming {
 
 impl std::fmt::Debug for IncomingBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IncomingBody").field("ended", &self.lease.is_none()).finish_non_exhaustive()
+        f.debug_struct("IncomingBody").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 
@@ -73,7 +70,7 @@ impl IncomingBody {
     /// As there.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes, TransportError> {
         let too_large = || TransportError::TooLarge { limit };
-        let announced = usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX);
+        let announced = usize::try_from(self.content.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
             return Err(too_large());
         }
@@ -96,36 +93,23 @@ impl IncomingBody {
         }
         Ok(whole.freeze())
     }
-
-    /// Gives the connection back as soon as all was read, without waiting to be asked for the end.
-    fn end_if_complete(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.end();
-        }
-    }
 }
 
 impl Stream for IncomingBody {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        while let Some(lease) = &mut this.lease {
-            let body = &mut this.body;
-            let frame = match lease.driver() {
-                Some(driver) => driver.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx)),
-                None => Pin::new(body).poll_frame(cx),
-            };
-            match ready!(frame) {
-                None => this.lease.take().into_iter().for_each(Lease::end),
+        loop {
+            match ready!(self.content.poll_frame(cx)) {
+                None => {
+                    self.ended = true;
+                    return Poll::Ready(None);
+                }
                 Some(Err(error)) => {
-                    this.lease = None;
+                    self.ended = true;
                     return Poll::Ready(Some(Err(TransportError::body(&error))));
                 }
                 Some(Ok(frame)) => {
-                    this.end_if_complete();
                     if let Ok(data) = frame.into_data()
                         && !data.is_empty()
                     {
@@ -134,6 +118,5 @@ impl Stream for IncomingBody {
                 }
             }
         }
-        Poll::Ready(None)
     }
 }

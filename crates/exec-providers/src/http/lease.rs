@@ -31,8 +31,8 @@ pub(super) struct Lease {
 }
 
 /// How far a request came.
-pub(super) enum Sent {
-    Answered(Response<Incoming>),
+pub(super) enum Sent<A> {
+    Answered(A),
     /// The connection was gone before anything was sent: the request is whole.
     Returned(Box<Request<Sending>>),
 }
@@ -43,7 +43,10 @@ impl Lease {
     }
 
     /// Sends the request and waits for the head of the answer.
-    pub(super) async fn send(&mut self, mut request: Request<Sending>) -> Result<Sent, TransportError> {
+    pub(super) async fn send(
+        &mut self,
+        mut request: Request<Sending>,
+    ) -> Result<Sent<Response<Incoming>>, TransportError> {
         self.taken = request.body().taken();
         let answer = match &mut self.held {
             Held::Http1(connection) => {
@@ -79,7 +82,7 @@ impl Lease {
 }
 
 /// HTTP/1 sends the path alone and names the host in a header. A request that was returned has that form already.
-fn to_origin_form(request: &mut Request<Sending>) -> Result<(), TransportError> {
+pub(super) fn to_origin_form(request: &mut Request<Sending>) -> Result<(), TransportError> {
     let Some(authority) = request.uri().authority() else {
         return Ok(());
     };

@@ -17,6 +17,7 @@
 
 mod config;
 mod connector;
+mod content;
 mod error;
 mod feed;
 mod gate;
@@ -27,14 +28,17 @@ pub mod json;
 mod lease;
 pub mod ndjson;
 mod pool;
+#[cfg(feature = "exec-pool")]
+mod pooled;
 mod request;
 pub mod rope;
 mod rounds;
+mod source;
 pub mod sse;
 mod tasks;
 mod transport;
 
-pub use config::{Http2, TransportConfig};
+pub use config::{Http2, Pooling, TransportConfig};
 pub use error::{BoxError, TransportError};
 pub use gate::TransportStats;
 pub use incoming::{Incoming, IncomingBody};

@@ -133,9 +133,10 @@ impl Pool {
             return Ok(ticket);
         }
         let _place = self.gate.wait()?;
+        let _first = self.gate.first().await;
         loop {
             let mut rung = pin!(self.gate.bell().notified());
-            // From here on no ring is missed; one that we do not use goes on to the next when this is dropped.
+            // From here on no ring is missed. Whoever is first next looks for itself, so none is of use to it.
             rung.as_mut().enable();
             if let Some(ticket) = self.try_ticket() {
                 return Ok(ticket);

@@ -1,6 +1,5 @@
 //! A client for one upstream: bounded connections, no redirects, typed failures.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -11,10 +10,10 @@ use super::config::{Base, TransportConfig};
 use super::error::TransportError;
 use super::gate::TransportStats;
 use super::incoming::Incoming;
-use super::lease::{Lease, Sent};
-use super::pool::Pool;
+use super::lease::Sent;
 use super::request::OutgoingRequest;
 use super::rope::Sending;
+use super::source::{Connection, Source};
 
 /// How often a request is given to another connection when the one it got turned out to be closed.
 const TRIES: usize = 3;
@@ -22,7 +21,7 @@ const TRIES: usize = 3;
 /// A client for one upstream. Dropping it closes all unused connections; answers under way are not cut off.
 pub struct Transport {
     base: Base,
-    pool: Arc<Pool>,
+    source: Source,
 }
 
 /// Shows the host only: the path of a base URL may hold a key.
@@ -41,7 +40,7 @@ impl Transport {
     /// [`TransportError::Config`] naming the setting that is wrong; the value is not shown.
     pub fn new(config: &TransportConfig) -> Result<Self, TransportError> {
         let base = config.check()?;
-        Ok(Self { pool: Pool::new(config.clone(), &base)?, base })
+        Ok(Self { source: Source::new(config, &base)?, base })
     }
 
     /// Sends a request and waits for the head of the answer, whatever its status.
@@ -62,9 +61,9 @@ impl Transport {
         let deadline = connect_limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut request = self.prepare(request)?;
         for _ in 0..TRIES {
-            let mut lease = self.checkout(deadline).await?;
-            match lease.send(self.absolute(request)?).await? {
-                Sent::Answered(answer) => return Ok(Incoming::new(answer, lease)),
+            let connection = self.checkout(deadline).await?;
+            match connection.send(self.absolute(request)?).await? {
+                Sent::Answered(answer) => return Ok(Incoming::new(answer)),
                 Sent::Returned(whole) => request = *whole,
             }
         }
@@ -74,11 +73,11 @@ impl Transport {
     /// How busy this client is.
     #[must_use]
     pub fn stats(&self) -> TransportStats {
-        self.pool.stats()
+        self.source.stats()
     }
 
-    async fn checkout(&self, deadline: Option<Instant>) -> Result<Lease, TransportError> {
-        let checkout = self.pool.checkout();
+    async fn checkout(&self, deadline: Option<Instant>) -> Result<Connection, TransportError> {
+        let checkout = self.source.checkout();
         match deadline {
             None => checkout.await,
             Some(deadline) => {

@@ -56,15 +56,15 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let body = model_list([("a", "x"), ("b/c", "y")], 7);
-        assert_eq!(names(&body, &ErrorReader::default()).unwrap(), ["a".into(), "b/c".into()]);
+        assert_eq!(names(&body, &ErrorReader::default()).unwrap(), ["a", "b/c"].map(Arc::<str>::from));
         assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["data"][1]["owned_by"], "y");
     }
 
     #[test]
     fn other_lists_are_understood_and_errors_seen() {
         let read = |json: &'static str| names(&Bytes::from_static(json.as_bytes()), &ErrorReader::default());
-        assert_eq!(read(r#"[{"id": "a"}]"#).unwrap(), ["a".into()]);
-        assert_eq!(read(r#"{"models": [{"name": "m"}, 7]}"#).unwrap(), ["m".into()]);
+        assert_eq!(read(r#"[{"id": "a"}]"#).unwrap(), [Arc::<str>::from("a")]);
+        assert_eq!(read(r#"{"models": [{"name": "m"}, 7]}"#).unwrap(), [Arc::<str>::from("m")]);
         assert_eq!(
             read(r#"{"error": {"message": "no", "code": 401}}"#).unwrap_err().message(),
             "no (status 401)"

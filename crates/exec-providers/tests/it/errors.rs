@@ -21,7 +21,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{listen, serve_http, upstream};
+use crate::own::support::{listen, serve_http, upstream};
 
 const FILES: [(&str, &str); 6] = [
     ("openai", include_str!("errors/openai.json")),

@@ -1,11 +1,14 @@
 //! The type of every failure, and whether the request can have been sent.
 
 use bytes::Bytes;
-use exec_providers::http::{Body, OutgoingRequest, Transport, TransportError, TransportStats};
+use exec_providers::http::{Body, OutgoingRequest, Pooling, Transport, TransportError, TransportStats};
 use futures_util::StreamExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::support::{BOUND, OK, config, listen, post, read_request, scripted, until, upstream};
+use super::POOL;
+use super::support::{BOUND, OK, config, listen, post, read_request, scripted, until, upstream};
 
 #[tokio::test]
 async fn a_body_that_ends_early_is_an_error() {
@@ -77,11 +80,26 @@ async fn a_refused_connection_is_unsent() {
 
 #[tokio::test]
 async fn a_connection_closed_while_idle_is_replaced() {
-    let (transport, _owner) = scripted(OK, true).await;
+    let (listener, address) = listen().await;
+    let (closed, mut seen) = mpsc::unbounded_channel();
+    let _owner = upstream(listener, move |mut socket| {
+        let closed = closed.clone();
+        async move {
+            read_request(&mut socket, 0).await.unwrap();
+            socket.write_all(OK.as_bytes()).await.unwrap();
+            socket.shutdown().await.unwrap();
+            assert_eq!(socket.read(&mut [0]).await.unwrap(), 0);
+            closed.send(()).unwrap();
+        }
+    });
+    let transport = Transport::new(&config(address)).unwrap();
     for _ in 0..5 {
         let answer = transport.send(OutgoingRequest::get("/"), None).await.unwrap();
         assert_eq!(answer.bytes(2).await.unwrap(), "ok");
-        until(&transport, |stats| stats.open == 0).await;
+        timeout(BOUND, seen.recv()).await.unwrap().unwrap();
+        if POOL == Pooling::Own {
+            until(&transport, |stats| stats.open == 0).await;
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::{BOUND, OK, config, listen, read_request, until, upstream};
+use crate::own::support::{BOUND, OK, config, listen, read_request, until, upstream};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const UPLOAD: usize = 20 << 20;

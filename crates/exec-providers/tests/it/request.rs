@@ -1,7 +1,9 @@
 //! What is let through, what is shown, and which settings are refused.
 
 use bytes::Bytes;
-use exec_providers::http::{Body, OutgoingRequest, Transport, TransportConfig, TransportError, allow};
+use exec_providers::http::{
+    Body, OutgoingRequest, Pooling, Transport, TransportConfig, TransportError, allow,
+};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 #[test]
@@ -85,6 +87,30 @@ fn settings_are_read_and_unknown_ones_refused() {
     let mut missing = TransportConfig::new("https://h");
     missing.ca_file = Some("/nonexistent/ca.pem".into());
     assert!(matches!(Transport::new(&missing), Err(TransportError::Config { field: "ca_file", .. })));
+}
+
+#[test]
+fn a_pool_that_this_build_has_not_is_refused_by_name() {
+    let config = r#"{"base_url":"http://h","pool":"exec_pool"}"#;
+    let config = serde_json::from_str::<TransportConfig>(config).unwrap();
+    match (cfg!(feature = "exec-pool"), config.validate()) {
+        (true, Ok(())) => assert!(Transport::new(&config).is_ok()),
+        (false, Err(error)) => {
+            assert_eq!(error.to_string(), "pool \"exec_pool\" needs a build with the feature exec-pool");
+        }
+        (_, other) => panic!("{other:?}"),
+    }
+    assert_eq!(TransportConfig::default().pool, Pooling::Own);
+    assert!(serde_json::from_str::<TransportConfig>(r#"{"pool":"exec-pool"}"#).is_err());
+}
+
+#[cfg(feature = "exec-pool")]
+#[test]
+fn a_cap_that_no_pool_has_is_refused() {
+    let mut config = TransportConfig::new("http://h");
+    (config.pool, config.max_connections) = (Pooling::ExecPool, 100_001);
+    let error = Transport::new(&config).unwrap_err();
+    assert!(matches!(error, TransportError::Config { field: "max_connections", .. }), "{error}");
 }
 
 #[test]

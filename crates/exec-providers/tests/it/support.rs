@@ -31,7 +31,9 @@ pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 pub(crate) fn config(address: SocketAddr) -> TransportConfig {
-    TransportConfig::new(format!("http://{address}/v1"))
+    let mut config = TransportConfig::new(format!("http://{address}/v1"));
+    config.pool = super::POOL;
+    config
 }
 
 pub(crate) fn post(text: &'static str) -> OutgoingRequest {

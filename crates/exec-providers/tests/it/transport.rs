@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use exec_providers::http::{Body, OutgoingRequest, Transport, TransportError};
+use exec_providers::http::{Body, OutgoingRequest, Pooling, Transport, TransportError};
 use futures_util::StreamExt;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{
+use super::POOL;
+use super::support::{
     BOUND, OK, Peak, config, listen, post, read_request, scripted, serve_http, until, upstream,
 };
 
@@ -168,6 +169,34 @@ async fn the_queue_is_bounded_and_first_come_first_served() {
 }
 
 #[tokio::test]
+async fn whoever_comes_when_a_connection_is_given_back_does_not_overtake_whoever_waits() {
+    let (transport, _owner) = {
+        let (listener, address) = listen().await;
+        let owner = upstream(listener, |mut socket| async move {
+            while read_request(&mut socket, 0).await.is_some() {
+                socket.write_all(OK.as_bytes()).await.unwrap();
+            }
+        });
+        let mut config = config(address);
+        config.max_connections = 1;
+        (Transport::new(&config).unwrap(), owner)
+    };
+    let first = transport.send(OutgoingRequest::get("/"), None).await.unwrap();
+    let mut waits = Box::pin(transport.send(OutgoingRequest::get("/"), None));
+    let mut waits_too = Box::pin(transport.send(OutgoingRequest::get("/"), None));
+    assert!(futures_util::poll!(&mut waits).is_pending() && futures_util::poll!(&mut waits_too).is_pending());
+    assert_eq!(first.bytes(2).await.unwrap(), "ok");
+    let mut comes = Box::pin(transport.send(OutgoingRequest::get("/"), None));
+    assert!(futures_util::poll!(&mut comes).is_pending());
+    assert_eq!(transport.stats().waiting, 2 + usize::from(POOL == Pooling::Own));
+    for waited in [waits, waits_too, comes] {
+        let answer = timeout(BOUND, waited).await.unwrap().unwrap();
+        assert_eq!(answer.bytes(2).await.unwrap(), "ok");
+    }
+    assert_eq!(transport.stats().open, 1);
+}
+
+#[tokio::test]
 async fn a_drop_closes_the_connection_at_once() {
     let (listener, address) = listen().await;
     let (events, mut seen) = mpsc::unbounded_channel();
@@ -227,29 +256,4 @@ async fn unused_connections_are_closed_after_the_idle_time() {
     transport.send(OutgoingRequest::get("/"), None).await.unwrap().bytes(2).await.unwrap();
     assert_eq!(transport.stats().open, 1);
     until(&transport, |stats| stats.open == 0).await;
-}
-
-/// `cargo test --release -p exec-providers request_speed -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a check"]
-async fn request_speed() {
-    let (transport, _owner) = scripted(OK, false).await;
-    let transport = Arc::new(transport);
-    let start = tokio::time::Instant::now();
-    let calls: JoinSet<()> = (0..32)
-        .map(|_| {
-            let transport = transport.clone();
-            async move {
-                for _ in 0..5000 {
-                    transport.send(OutgoingRequest::get("/"), None).await.unwrap().bytes(2).await.unwrap();
-                }
-            }
-        })
-        .collect();
-    calls.join_all().await;
-    println!(
-        "{:.0} requests/s over {} connections",
-        160_000.0 / start.elapsed().as_secs_f64(),
-        transport.stats().open
-    );
 }

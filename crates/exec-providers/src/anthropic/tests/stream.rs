@@ -252,7 +252,7 @@ fn an_error_with_a_good_status_is_one() {
 #[test]
 fn models_are_listed() {
     let list = super::super::model_list(["a", "b"]);
-    assert_eq!(Anthropic::new().models(&list).unwrap(), ["a".into(), "b".into()]);
+    assert_eq!(Anthropic::new().models(&list).unwrap(), ["a", "b"].map(std::sync::Arc::<str>::from));
     assert!(Anthropic::new().models(&Bytes::from_static(b"{\"data\":[{}]}")).is_err());
     let value: Value = serde_json::from_slice(&list).unwrap();
     assert_eq!(
