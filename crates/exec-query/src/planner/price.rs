@@ -1,0 +1,147 @@
+//! What a way costs.
+
+use super::ways::{Access, Outline, Part, Way};
+use crate::condition::{Condition, Mode};
+use crate::estimate::Matches;
+use crate::sql::Check;
+
+/// What is expected of a way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Price {
+    /// Entries that are looked at.
+    pub(super) examined: f64,
+    /// Nanoseconds.
+    pub(super) cost: f64,
+}
+
+/// What an access reads when it is read to the end.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// Entries.
+    entries: f64,
+    /// Rows that the access gives.
+    rows: f64,
+    /// Nanoseconds before the first entry.
+    start: f64,
+    /// Nanoseconds for each entry.
+    each: f64,
+    /// Nanoseconds for each row.
+    fetch: f64,
+}
+
+impl Outline<'_> {
+    /// Rows for which all conditions hold, and by how much that may be off. Conditions are taken to be independent.
+    pub(super) fn matching(&self) -> (f64, f64) {
+        let share: f64 = self.parts.iter().map(|(_, expected)| expected.share).product();
+        let doubt: f64 = self.parts.iter().map(|(_, expected)| expected.doubt).product();
+        let dependence = 1.3_f64.powi(self.parts.len().saturating_sub(1).min(16) as i32);
+        (self.estimator.rows() * share, (doubt * dependence).min(1_000.0))
+    }
+
+    /// The price of a way, if so many rows match.
+    pub(super) fn price(&self, way: &Way, matching: f64) -> Price {
+        let model = self.estimator.model;
+        let reading = self.reading(&way.access);
+        let limit = f64::from(self.normal.limit);
+        // How long to wait for the limit-th match is uncertain; a deviation more is assumed.
+        let part = if way.ordered { ((limit + limit.sqrt()) / matching.max(0.1)).min(1.0) } else { 1.0 };
+        let examined = reading.rows * part;
+        let found = matching.min(reading.rows) * part;
+        let mut cost = model.statement
+            + reading.start
+            + reading.entries * part * reading.each
+            + examined * (reading.fetch + self.checking(&way.rest, way.check));
+        if !way.ordered {
+            // Sorted by key first, and fetched again when it is known which rows are wanted.
+            cost += found * model.sort_row + found.min(limit) * (model.seek + model.sort_row);
+        }
+        // What a row's columns cost is the same for all ways.
+        cost += found.min(limit) * model.compare * self.normal.shown.len() as f64;
+        Price { examined, cost }
+    }
+
+    /// Nanoseconds to check the rest of the conditions on a row that is at hand.
+    fn checking(&self, rest: &[Part], check: Check) -> f64 {
+        let (mut cost, mut left) = (0.0, 1.0);
+        for expected in rest.iter().map(|part| self.expected(*part)) {
+            let each = if check == Check::Probe { expected.probe_cost } else { expected.row_cost };
+            cost += left * each;
+            left *= expected.share;
+        }
+        cost
+    }
+
+    fn reading(&self, access: &Access) -> Reading {
+        let model = self.estimator.model;
+        let all = self.estimator.rows();
+        let share = |parts: &[Part]| parts.iter().map(|part| self.expected(*part).share).product::<f64>();
+        match access {
+            Access::Table { keys } => {
+                let rows = all * keys.map_or(1.0, |part| self.key_share(part));
+                Reading { entries: rows, rows, start: 0.0, each: model.table_row, fetch: 0.0 }
+            }
+            Access::Index { equal, range, .. } => {
+                let rows = all * share(equal) * range.map_or(1.0, |part| self.expected(part).share);
+                let lookups: f64 = equal.iter().map(|part| self.count(*part)).product();
+                Reading {
+                    entries: rows,
+                    rows,
+                    start: lookups * model.seek,
+                    each: model.index_row,
+                    fetch: model.seek,
+                }
+            }
+            Access::Words(parts) => {
+                let matches: Vec<Matches> =
+                    parts.iter().filter_map(|part| self.part(*part)).map(|part| self.words(part)).collect();
+                let least = matches.iter().map(|found| found.rows).fold(f64::MAX, f64::min);
+                let entries: f64 = matches.iter().map(|found| found.entries.min(least * 8.0)).sum();
+                let rows = (all * share(parts)).min(least);
+                let start = model.text_open * matches.len() as f64;
+                Reading { entries, rows, start, each: model.text_row, fetch: model.seek }
+            }
+            Access::Trigrams(part) => {
+                let found = match self.part(*part) {
+                    Some(Condition::Text(text)) => self.estimator.substring(text),
+                    _ => Matches { rows: all, entries: all, doubt: 1.0 },
+                };
+                let start = model.text_open;
+                Reading {
+                    entries: found.entries,
+                    rows: found.rows,
+                    start,
+                    each: model.text_row,
+                    fetch: model.seek,
+                }
+            }
+        }
+    }
+
+    fn count(&self, part: Part) -> f64 {
+        self.spans(part).map_or(1.0, |spans| spans.spans().len() as f64)
+    }
+
+    /// Keys are spread evenly enough between the least and the greatest.
+    fn key_share(&self, part: Part) -> f64 {
+        let share = self.expected(part).share;
+        match self.spans(part).and_then(crate::Spans::point_count) {
+            Some(points) => (points as f64 / self.estimator.rows()).min(1.0),
+            None => share,
+        }
+    }
+
+    fn words(&self, condition: &Condition) -> Matches {
+        match condition {
+            Condition::Text(text) if text.mode == Mode::Words => self.estimator.words(text),
+            other => {
+                let each = other.parts().iter().map(|part| self.words(part));
+                let none = Matches { rows: 0.0, entries: 0.0, doubt: 1.0 };
+                each.fold(none, |all, part| Matches {
+                    rows: all.rows + part.rows,
+                    entries: all.entries + part.entries,
+                    doubt: all.doubt.max(part.doubt),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The language: what is written is read, what is wrong is said at its place.
