@@ -3,12 +3,17 @@
 use crate::condition::{Condition, Mode, Text};
 use crate::cost::CostModel;
 use crate::schema::{Kind, Schema};
-use crate::statistics::{FieldStatistics, Statistics};
+use crate::statistics::{FieldStatistics, Frequency, Statistics};
 
 /// Prose of which nothing is known has this many bytes.
 const UNKNOWN_BYTES: f64 = 200.0;
 /// Characters of a piece that a trigram index can help with.
 const TRIGRAM: usize = 3;
+
+/// Whoever looks for a phrase mostly means one that is there: it is nearly as frequent as its rarest word.
+const PHRASE: f64 = 0.15;
+/// The trigrams of a piece of text depend on each other, but less.
+const PIECE: f64 = 0.5;
 
 /// What is expected of one condition.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +143,7 @@ impl Estimator<'_> {
             words.push(terms.estimate(word, self.rows()));
             true
         });
-        self.together(&words, text)
+        self.together(&words, text, PHRASE)
     }
 
     /// The same for a piece of text, by its trigrams.
@@ -155,14 +160,14 @@ impl Estimator<'_> {
             .windows(TRIGRAM)
             .map(|three| terms.estimate(three.iter().collect::<String>().as_bytes(), self.rows()))
             .collect();
-        self.together(&all, text)
+        self.together(&all, text, PIECE)
     }
 
-    /// Terms that stand one after the other: no more often than the rarest, and hardly as seldom as by chance.
-    fn together(&self, terms: &[crate::statistics::Frequency], text: &Text) -> Matches {
+    /// Terms that all occur: between what chance would have it and what the rarest allows.
+    fn together(&self, terms: &[Frequency], text: &Text, by_chance: f64) -> Matches {
         let least = terms.iter().map(|term| term.rows).fold(self.rows(), f64::min);
         let chance: f64 = terms.iter().map(|term| term.rows / self.rows()).product::<f64>() * self.rows();
-        let rows = (least * chance).sqrt().min(least);
+        let rows = least * (chance / least).min(1.0).powf(by_chance);
         // Of the longer lists only what lies near the entries of the shortest is read.
         let entries = terms.iter().map(|term| term.rows.min(least * 8.0)).sum();
         let doubt =

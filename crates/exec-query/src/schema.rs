@@ -19,8 +19,9 @@ impl Field {
     /// The key of the rows, which every schema has.
     pub const KEY: Self = Self(0);
 
-    /// Its place among the fields of its schema; the key's is 0.
-    pub(crate) fn number(self) -> u16 {
+    /// Its place among the fields of its schema, in the order they were declared; the key's is 0.
+    #[must_use]
+    pub fn number(self) -> u16 {
         self.0
     }
 

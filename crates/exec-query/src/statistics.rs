@@ -98,10 +98,6 @@ impl Statistics {
         self.fields.get(usize::from(field.number()))
     }
 
-    pub(crate) fn keys(&self) -> Option<(i64, i64)> {
-        self.stored.keys
-    }
-
     pub(crate) fn words(&self) -> &Terms {
         &self.stored.words
     }

@@ -154,9 +154,9 @@ fn within(text: &mut String, schema: &Schema, field: Field, spans: &Spans) {
     let one = |value: &Value| atom(schema, field, value);
     let sign = match spans.spans() {
         [Span { low: Excluded(low), high: Unbounded }] => Some((">", one(low))),
-        [Span { low: Included(low), high: Unbounded }] => Some((">=", one(low))),
+        [Span { low: Included(low), high: Unbounded }] => Some(shorter(low, -1, ">", ">=", one)),
         [Span { low: Unbounded, high: Excluded(high) }] => Some(("<", one(high))),
-        [Span { low: Unbounded, high: Included(high) }] => Some(("<=", one(high))),
+        [Span { low: Unbounded, high: Included(high) }] => Some(shorter(high, 1, "<", "<=", one)),
         _ => None,
     };
     if let Some((sign, value)) = sign {
@@ -172,6 +172,25 @@ fn within(text: &mut String, schema: &Schema, field: Field, spans: &Spans) {
             text.push(',');
         }
         item(text, span, one);
+    }
+}
+
+/// Of whole numbers `>0.01` and `>=0.010001` are the same: whichever is shorter.
+fn shorter<'s>(
+    bound: &Value,
+    beside: i64,
+    open: &'s str,
+    closed: &'s str,
+    one: impl Fn(&Value) -> String,
+) -> (&'s str, String) {
+    let with = one(bound);
+    let without = match bound {
+        Value::Integer(value) => value.checked_add(beside).map(|value| one(&Value::Integer(value))),
+        _ => None,
+    };
+    match without {
+        Some(without) if without.len() < with.len() => (open, without),
+        _ => (closed, with),
     }
 }
 

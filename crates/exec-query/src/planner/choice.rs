@@ -69,7 +69,7 @@ impl Planner {
         let matching = (plain_matching * self.feedback.rows(shape)).min(outline.estimator.rows());
         let candidate = |way: Way| {
             let strategy = self.strategy(&way.access);
-            let mut price = outline.price(&way, matching);
+            let mut price = outline.price(&way, matching, doubt);
             let plain = price.cost;
             price.cost *= self.feedback.time(shape, &strategy);
             Candidate { way, strategy, price, plain }

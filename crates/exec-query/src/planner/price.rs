@@ -3,7 +3,11 @@
 use super::ways::{Access, Outline, Part, Way};
 use crate::condition::{Condition, Mode};
 use crate::estimate::Matches;
+use crate::schema::Kind;
 use crate::sql::Check;
+
+/// Two conditions together may hold so many times more or less often than if they were independent.
+const DEPENDENCE: f64 = 1.3;
 
 /// What is expected of a way.
 #[derive(Clone, Copy, Debug)]
@@ -30,21 +34,23 @@ struct Reading {
 }
 
 impl Outline<'_> {
-    /// Rows for which all conditions hold, and by how much that may be off. Conditions are taken to be independent.
+    /// Rows for which all conditions hold, and by how much that may be off. Conditions are taken to be independent, and
+    /// so are the errors of their estimates, which are taken to be log-normal.
     pub(super) fn matching(&self) -> (f64, f64) {
         let share: f64 = self.parts.iter().map(|(_, expected)| expected.share).product();
-        let doubt: f64 = self.parts.iter().map(|(_, expected)| expected.doubt).product();
-        let dependence = 1.3_f64.powi(self.parts.len().saturating_sub(1).min(16) as i32);
-        (self.estimator.rows() * share, (doubt * dependence).min(1_000.0))
+        let errors: f64 = self.parts.iter().map(|(_, expected)| expected.doubt.ln().powi(2)).sum();
+        let dependence = DEPENDENCE.ln().powi(2) * self.parts.len().saturating_sub(1) as f64;
+        (self.estimator.rows() * share, (errors + dependence).sqrt().exp())
     }
 
     /// The price of a way, if so many rows match.
-    pub(super) fn price(&self, way: &Way, matching: f64) -> Price {
+    pub(super) fn price(&self, way: &Way, matching: f64, doubt: f64) -> Price {
         let model = self.estimator.model;
         let reading = self.reading(&way.access);
         let limit = f64::from(self.normal.limit);
-        // How long to wait for the limit-th match is uncertain; a deviation more is assumed.
-        let part = if way.ordered { ((limit + limit.sqrt()) / matching.max(0.1)).min(1.0) } else { 1.0 };
+        // The mean of how long to wait for enough matches, when how many there are is log-normal; a deviation is added.
+        let wait = (limit + limit.sqrt()) / matching.max(0.1) * (doubt.ln().powi(2) / 2.0).exp();
+        let part = if way.ordered { wait.min(1.0) } else { 1.0 };
         let examined = reading.rows * part;
         let found = matching.min(reading.rows) * part;
         let mut cost = model.statement
@@ -52,12 +58,19 @@ impl Outline<'_> {
             + reading.entries * part * reading.each
             + examined * (reading.fetch + self.checking(&way.rest, way.check));
         if !way.ordered {
-            // Sorted by key first, and fetched again when it is known which rows are wanted.
-            cost += found * model.sort_row + found.min(limit) * (model.seek + model.sort_row);
+            cost += found * model.sort_row;
+            if self.fetches_late() {
+                cost += found.min(limit) * (model.seek + model.sort_row);
+            }
         }
         // What a row's columns cost is the same for all ways.
         cost += found.min(limit) * model.compare * self.normal.shown.len() as f64;
         Price { examined, cost }
+    }
+
+    /// Whether what is shown is too much to be carried through a sort.
+    pub(super) fn fetches_late(&self) -> bool {
+        self.normal.shown.iter().any(|field| self.estimator.schema.kind(*field) == Kind::Prose)
     }
 
     /// Nanoseconds to check the rest of the conditions on a row that is at hand.

@@ -11,16 +11,18 @@ use crate::value::Value;
 impl Outline<'_> {
     /// The statement of a way.
     ///
-    /// Ways in order stop at the limit. The others sort keys, and fetch what is shown only of rows that are left.
+    /// Ways in order stop at the limit. The others sort what is shown, or, where that is prose, only keys, and fetch the
+    /// prose of the rows that are left.
     pub(super) fn statement(&self, way: &Way) -> Statement {
         let mut sql = Sql::new(self.estimator.schema);
         let key = sql.schema.column(Field::KEY);
         sql.push("SELECT ");
         sql.list(&self.normal.shown, ", ", |sql, field| sql.column(*field));
         sql.push(" FROM ");
-        if way.ordered {
+        if way.ordered || !self.fetches_late() {
             self.rows(&mut sql, way);
-            self.order(&mut sql, &way.access);
+            let key_of = if way.ordered { &way.access } else { &Access::Table { keys: None } };
+            self.order(&mut sql, key_of);
             self.limit(&mut sql);
         } else {
             sql.push("(SELECT r.");

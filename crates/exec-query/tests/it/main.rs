@@ -5,6 +5,7 @@
 mod candidates;
 mod injection;
 mod language;
+mod learning;
 mod rewrites;
 mod store;
 mod tokens;

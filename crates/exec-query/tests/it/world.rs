@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use crate::store::{Bound, register};
+use crate::store::sqlite::{Bound, register};
 
 /// The name of the function that checks words.
 const CHECK: &str = "text_has";
@@ -96,7 +96,7 @@ pub(crate) fn database(records: &[Record]) -> Connection {
          ANALYZE;",
     )
     .unwrap();
-    register(&db, CHECK, schema(true).tokenizer());
+    register(&db, CHECK, schema(true).tokenizer()).unwrap();
     db
 }
 
@@ -195,20 +195,24 @@ pub(crate) fn query() -> impl Strategy<Value = Query> {
     let sort = vec((0..6_usize, direction()), 0..3);
     let limit = prop_oneof![3 => (0..15_u32).prop_map(Some), 1 => Just(None)];
     let details = prop::sample::select(&[Detail::Name, Detail::Summary, Detail::Full][..]);
-    (condition, sort, limit, details, vec(value_of_any(), 2), prop::option::weighted(0.3, 0..40_i64))
-        .prop_map(|(condition, sort, limit, detail, places, after)| {
+    (condition, sort, limit, details, value_of_any(), prop::option::weighted(0.3, 0..40_i64)).prop_map(
+        |(condition, sort, limit, detail, places, after)| {
             let mut query = Query::new(condition).detail(detail);
             for (at, direction) in &sort {
                 query = query.sort(field(*at), *direction);
             }
             query.limit = limit;
             if let Some(key) = after {
-                let value =
-                    |((at, _), places): (&(usize, Direction), &Vec<Option<Value>>)| places[*at].clone();
-                query = query.after(Cursor { values: sort.iter().zip(&places).map(value).collect(), key });
+                // A cursor is the place of one row: what a field holds does not depend on where it is asked for.
+                let value = |(at, _): &(usize, Direction)| match at {
+                    0 => Some(Value::from(key)),
+                    at => places[*at].clone(),
+                };
+                query = query.after(Cursor { values: sort.iter().map(value).collect(), key });
             }
             query
-        })
+        },
+    )
 }
 
 /// A value for each field that can be sorted by, sometimes null.
