@@ -189,9 +189,18 @@ fn shorter<'s>(
         _ => None,
     };
     match without {
+        // Beside true and false there are numbers, which nobody can write.
+        Some(without) if is_word(&without) != is_word(&with) => match is_word(&with) {
+            true => (closed, with),
+            false => (open, without),
+        },
         Some(without) if without.len() < with.len() => (open, without),
         _ => (closed, with),
     }
+}
+
+fn is_word(text: &str) -> bool {
+    matches!(text, "true" | "false")
 }
 
 fn item(text: &mut String, span: &Span, one: impl Fn(&Value) -> String) {
