@@ -1,28 +1,20 @@
-//! What a limit and a retry cost when they have nothing to object to, against the crates one would pick instead.
+//! What a limit costs when it has nothing to object to, against the crate one would pick instead.
 //!
 //! `cargo bench -p benches --bench limiter`. Limits against governor, one for all and one for each of 1000 tenants; ours
-//! reads tokio's clock, governor the counter of the processor. A retry is a layer around a call that succeeds: ours in a
-//! pipeline, the others in a hand-written `async_trait` layer, which is how they are used behind `dyn`.
+//! reads tokio's clock, governor the counter of the processor.
 #![expect(clippy::print_stdout, reason = "a bench talks to the developer on the terminal")]
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable};
-use benches::chains::Chain;
 use benches::{Effort, Figure, Pair, Result, pair};
-use exec_core::{Chat, Context, Error, Executor, Money, Output, Pipeline, Remedy, Request, Response};
-use exec_middleware::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, Retry, RetryConfig};
+use exec_core::{Chat, Context, Money, Request};
+use exec_middleware::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig};
 use governor::{Quota, RateLimiter};
-use tokio::runtime::Runtime;
 use tokio::time::Instant;
-use tokio_retry::RetryIf;
-use tokio_retry::strategy::ExponentialBackoff;
 
 const TENANTS: usize = 1000;
 const CALLS: usize = 2000;
@@ -44,9 +36,7 @@ fn run(effort: Effort) -> Result {
     // First, while the most memory ever used is not another's.
     keys(effort.pick(10_000_000, 1_000_000, 10_000))?;
     limits(rounds)?;
-    threads(effort.pick(51, 11, 1))?;
-    let runtime = Rc::new(tokio::runtime::Builder::new_current_thread().enable_time().build()?);
-    retries(&runtime, rounds)
+    threads(effort.pick(51, 11, 1))
 }
 
 /// The callers and what they ask.
@@ -147,77 +137,6 @@ fn threads(rounds: usize) -> Result {
     let rival = || many(&|| nanos(|n| drop(black_box(keyed.check_key(&names[n % TENANTS])))));
     let pair = pair(rounds, || both(&ours), || both(&rival));
     report("per tenant, 2 threads", pair, "governor keyed");
-    Ok(())
-}
-
-/// A layer written by hand around a call.
-#[async_trait]
-trait Link: Send + Sync {
-    async fn call(&self, request: Request, context: &Context) -> exec_core::Result<Response>;
-}
-
-struct Last;
-struct Backon(Arc<dyn Link>);
-struct TokioRetry(Arc<dyn Link>);
-
-#[async_trait]
-impl Link for Last {
-    async fn call(&self, _: Request, _: &Context) -> exec_core::Result<Response> {
-        Ok(Response::full(Output::default()))
-    }
-}
-
-#[async_trait]
-impl Executor for Last {
-    async fn execute(&self, _: Request, _: &Context) -> exec_core::Result<Response> {
-        Ok(Response::full(Output::default()))
-    }
-}
-
-fn may_help(error: &Error) -> bool {
-    error.remedy() == Remedy::Retry
-}
-
-#[async_trait]
-impl Link for Backon {
-    async fn call(&self, request: Request, context: &Context) -> exec_core::Result<Response> {
-        let call = || self.0.call(request.clone(), context);
-        call.retry(ExponentialBuilder::default().with_jitter()).when(may_help).await
-    }
-}
-
-#[async_trait]
-impl Link for TokioRetry {
-    async fn call(&self, request: Request, context: &Context) -> exec_core::Result<Response> {
-        let call = || self.0.call(request.clone(), context);
-        RetryIf::start(ExponentialBackoff::from_millis(1000).take(3), call, may_help).await
-    }
-}
-
-fn link(runtime: &Rc<Runtime>, link: Arc<dyn Link>) -> Chain {
-    Chain::new(runtime, move |request, context| {
-        let link = Arc::clone(&link);
-        async move { link.call(request, &context).await.map(drop) }
-    })
-}
-
-fn ours(runtime: &Rc<Runtime>) -> Result<Chain> {
-    let retry = Retry::new(RetryConfig::default()).map_err(|errors| format!("{errors:?}"))?;
-    let pipeline: Arc<dyn Executor> = Arc::new(Pipeline::new(Last).with(retry));
-    Ok(Chain::new(runtime, move |request, context| {
-        let pipeline = Arc::clone(&pipeline);
-        async move { pipeline.execute(request, &context).await.map(drop) }
-    }))
-}
-
-fn retries(runtime: &Rc<Runtime>, rounds: usize) -> Result {
-    let rivals: [(&str, Arc<dyn Link>); 2] =
-        [("backon", Arc::new(Backon(Arc::new(Last)))), ("tokio-retry", Arc::new(TokioRetry(Arc::new(Last))))];
-    for (name, rival) in rivals {
-        let (ours, rival) = (ours(runtime)?, link(runtime, rival));
-        let pair = pair(rounds, || ours.nanos(CALLS as u64), || rival.nanos(CALLS as u64));
-        report(&format!("retry, ok, {name}"), pair, name);
-    }
     Ok(())
 }
 

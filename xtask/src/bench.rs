@@ -2,7 +2,10 @@
 //!
 //! A bench prints a line `@bench {JSON}` per case; everything else it prints goes through to the terminal.
 
+mod behaviour;
+
 use crate::shell::{self, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -22,6 +25,15 @@ struct Case {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<bool> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--behaviour"] => behaviour::run(false),
+        ["--behaviour", "--check"] => behaviour::run(true),
+        _ => figures(args),
+    }
+}
+
+fn figures(args: &[String]) -> Result<bool> {
     let root = shell::root()?;
     let quick = args.iter().any(|arg| arg == "--quick");
     let wanted: Vec<&String> = args.iter().filter(|arg| *arg != "--quick").collect();
@@ -54,32 +66,37 @@ fn measure(root: &Path, name: &str, quick: bool) -> Result<Vec<Case>> {
     if quick {
         command.env("EXEC_BENCH_QUICK", "1");
     }
+    collect(&mut command, "@bench ", &format!("bench {name}"))
+}
+
+/// What a program says in lines that begin with `mark`; its other lines go through to the terminal.
+fn collect<T: DeserializeOwned>(command: &mut Command, mark: &str, who: &str) -> Result<Vec<T>> {
     let mut child = shell::Killed(command.stdout(Stdio::piped()).spawn()?);
-    let stdout = child.0.stdout.take().ok_or("the bench has no output")?;
-    let mut cases = Vec::new();
+    let stdout = child.0.stdout.take().ok_or_else(|| format!("{who} has no output"))?;
+    let mut found = Vec::new();
     for line in BufReader::new(stdout).lines() {
-        match parse(&line?) {
-            Line::Case(case) => cases.push(case),
+        match parse(&line?, mark) {
+            Line::Marked(it) => found.push(it),
             Line::Other(text) => println!("{text}"),
-            Line::Bad(why) => return Err(format!("bench {name}: {why}").into()),
+            Line::Bad(why) => return Err(format!("{who}: {why}").into()),
         }
     }
     let status = child.0.wait()?;
-    if status.success() { Ok(cases) } else { Err(format!("bench {name} ended with {status}").into()) }
+    if status.success() { Ok(found) } else { Err(format!("{who} ended with {status}").into()) }
 }
 
 #[derive(Debug)]
-enum Line {
-    Case(Case),
+enum Line<T> {
+    Marked(T),
     Other(String),
     Bad(String),
 }
 
-fn parse(line: &str) -> Line {
-    match line.strip_prefix("@bench ") {
+fn parse<T: DeserializeOwned>(line: &str, mark: &str) -> Line<T> {
+    match line.strip_prefix(mark) {
         None => Line::Other(line.to_owned()),
         Some(json) => match serde_json::from_str(json) {
-            Ok(case) => Line::Case(case),
+            Ok(it) => Line::Marked(it),
             Err(error) => Line::Bad(format!("bad result line: {error}: {json}")),
         },
     }
@@ -120,12 +137,13 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
+    const MARK: &str = "@bench ";
     const LINE: &str = r#"@bench {"bench":"layers","case":"eight dynamic layers, each of them empty","ours":812.4,
         "rival":1234567.0,"rival_name":"tower::Service","unit":"ns","ratio":0.5}"#;
 
     #[test]
     fn a_result_line_becomes_a_row_of_80_columns() {
-        let Line::Case(case) = parse(&LINE.replace('\n', "")) else { panic!("not a case") };
+        let Line::Marked(case) = parse(&LINE.replace('\n', ""), MARK) else { panic!("not a case") };
         let text = table(&[case]);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let row = text.lines().nth(1).unwrap();
@@ -135,14 +153,14 @@ mod tests {
     #[test]
     fn a_case_without_a_rival_has_dashes() {
         let line = r#"@bench {"bench":"a","case":"b","ours":1,"unit":"us"}"#;
-        let Line::Case(case) = parse(line) else { panic!("not a case") };
+        let Line::Marked(case) = parse(line, MARK) else { panic!("not a case") };
         assert!(table(&[case]).lines().nth(1).unwrap().contains(" - "));
     }
 
     #[test]
     fn other_lines_pass_and_bad_ones_are_errors() {
-        assert!(matches!(parse("running 1 test"), Line::Other(_)));
-        assert!(matches!(parse("@bench {}"), Line::Bad(_)));
+        assert!(matches!(parse::<Case>("running 1 test", MARK), Line::Other(_)));
+        assert!(matches!(parse::<Case>("@bench {}", MARK), Line::Bad(_)));
     }
 
     #[test]

@@ -4,11 +4,11 @@ mod light;
 
 use crate::shell::{self, Result};
 use crate::steps::{Steps, Verdict};
-use crate::{test, tidy};
+use crate::{bench, test, tidy};
 use std::path::Path;
 use std::process::Command;
 
-const STEPS: &[&str] = &["fmt", "clippy", "tidy", "deny", "doc", "test", "alone", "light"];
+const STEPS: &[&str] = &["fmt", "clippy", "tidy", "deny", "doc", "test", "behaviour", "alone", "light"];
 
 pub(crate) fn run(args: &[String]) -> Result<bool> {
     let skip = skipped(args)?;
@@ -57,6 +57,7 @@ fn step(root: &Path, name: &str) -> Result<Verdict> {
             shell::pass(doc.env("RUSTDOCFLAGS", "-D warnings")).into()
         }
         "test" => sound(test::run(&[])?),
+        "behaviour" => sound(bench::run(&["--behaviour".to_owned(), "--check".to_owned()])?),
         "alone" => light::alone(root).into(),
         "light" => light::limits(root).into(),
         other => Verdict::Failed(format!("no such step: {other}")),

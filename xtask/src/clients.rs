@@ -3,6 +3,7 @@
 mod install;
 mod serve;
 
+use crate::serve::clean;
 use crate::shell::{self, Result};
 use crate::steps::{Steps, Verdict};
 use install::Installed;
@@ -81,7 +82,7 @@ fn suite_step(
 fn suite(place: &Place, name: &str, command: &mut Command) -> Result {
     let upstream = serve::upstream(place, name)?;
     let server = serve::server(place, name, &upstream.address)?;
-    serve::clean(command).env("EXEC_URL", &server.address).env("UPSTREAM_URL", &upstream.address);
+    clean(command).env("EXEC_URL", &server.address).env("UPSTREAM_URL", &upstream.address);
     let log = place.target.join(format!("{name}.log"));
     let outcome = shell::pass_within(command, &log, LIMIT);
     let shown = if outcome.is_ok() {

@@ -8,8 +8,13 @@
 mod bench;
 mod ci;
 mod clients;
+mod faults;
+mod lab;
+mod serve;
 mod shell;
+mod soak;
 mod steps;
+mod stores;
 mod test;
 mod tidy;
 
@@ -20,9 +25,15 @@ cargo xtask JOB
 
   test [--require-clients]     all a developer must pass: unit, integration, doc and real client tests
        [--only-clients]        only the tests that drive the server with real SDKs
-  ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, alone (each crate), light (crate counts)
+  test faults [--only ID]...   break the built server's providers and callers; writes docs/reliability.md
+       [--check] [--debug]     compare the report instead of writing it; the debug build
+  soak [--minutes N]           thousands of callers, leaving and failing; afterwards nothing may be left taken
+       [--operations N] [--callers N] [--seed N] [--quick] [--debug]
+  ci [--skip STEP]...          fmt, clippy, tidy, deny, doc, test, behaviour, alone (each crate),
+                               light (crate counts)
   tidy [--fix]                 the house rules; --fix writes the crates' README files from their docs
   bench [NAME] [--quick]       run the benches and print one table with ratios
+  bench --behaviour [--check]  write what guards and rivals do into docs/middleware.md, or check what it says
   upstream [--listen ADDR]     a fault-injecting upstream that speaks the OpenAI and Anthropic formats
 ";
 
@@ -46,6 +57,7 @@ fn main() -> ExitCode {
 fn run(job: &str, args: &[String]) -> shell::Result<bool> {
     match job {
         "test" => test::run(args),
+        "soak" => soak::run(args),
         "ci" => ci::run(args),
         "tidy" => tidy::run(args),
         "bench" => bench::run(args),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
-use crate::{Cost, Error, ErrorKind, Extra, Raw, Result, Wire};
+use crate::{Cost, Error, ErrorKind, Extra, Raw, Report, Result, Wire};
 
 /// One piece of an answer.
 ///
@@ -28,8 +28,21 @@ pub enum Chunk {
     Data(Raw),
     /// One event of a provider's stream exactly as it came, with what it means.
     Verbatim(Verbatim),
+    /// What the answer has used so far, where the provider said it: right before the error of one that breaks off.
+    Spent(Usage),
+    /// From here on somebody else answers.
+    Handover(Box<Handover>),
     /// The answer is complete.
     End(Summary),
+}
+
+/// Somebody else answers from here on, because whoever did broke off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handover {
+    /// Who answers now, and in its [`Integrity`](crate::Integrity) who did before.
+    pub report: Report,
+    /// Whether everything before is void and the answer begins anew. Else what follows goes on where it stopped.
+    pub anew: bool,
 }
 
 /// A piece of a tool call. Pieces of one call have one index; their arguments are joined.
@@ -78,7 +91,7 @@ impl Chunk {
     pub fn is_content(&self) -> bool {
         self.meaning().iter().any(|chunk| match chunk {
             Self::Text(text) | Self::Reasoning(text) => !text.is_empty(),
-            Self::End(_) => false,
+            Self::End(_) | Self::Handover(_) | Self::Spent(_) => false,
             _ => true,
         })
     }
@@ -140,6 +153,20 @@ pub struct Usage {
     /// Of the output: thinking.
     #[serde(default)]
     pub reasoning: u64,
+}
+
+impl Usage {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
 }
 
 /// What is known about an answer when it is complete.
@@ -313,6 +340,8 @@ impl Fold {
             Chunk::Opaque(opaque) => self.output.parts.push(Part::Opaque(opaque)),
             Chunk::Data(value) => self.output.data.push(value),
             Chunk::Verbatim(event) => event.means.into_iter().try_for_each(|chunk| self.push(chunk))?,
+            Chunk::Handover(handover) if handover.anew => *self = Self::default(),
+            Chunk::Handover(_) | Chunk::Spent(_) => {}
             Chunk::End(summary) => self.output.summary = summary,
         }
         Ok(())

@@ -88,6 +88,13 @@ impl Context {
         child
     }
 
+    /// The same call without its deadline and its cancellation, for work that several callers share: one of them who
+    /// leaves, or has no more time, must not end it for the others. Whoever makes one says what ends the work instead.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { deadline: None, cancel: CancellationToken::new(), ..self.clone() }
+    }
+
     /// A child that can be cancelled alone.
     #[must_use]
     pub fn child(&self) -> Self {
@@ -232,6 +239,17 @@ mod tests {
         parent.cancel();
         let error = right.bound(std::future::pending::<Result<()>>()).await.unwrap_err();
         assert_eq!((error.kind(), error.remedy()), (ErrorKind::Cancelled, crate::Remedy::Stop));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_detached_outlives_the_call_and_spends_its_budget() {
+        let caller = Context::new("p").with_tenant("t").with_timeout(SECOND);
+        let shared = caller.detached();
+        caller.cancel();
+        assert!(!shared.is_cancelled() && shared.deadline().is_none());
+        assert_eq!((shared.id(), shared.tenant()), (caller.id(), caller.tenant()));
+        shared.budget().take_attempt().unwrap();
+        assert_eq!(caller.budget().attempts_left(), Budget::DEFAULT_ATTEMPTS - 1);
     }
 
     #[test]

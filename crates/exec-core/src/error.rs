@@ -12,12 +12,13 @@ use crate::raw::Raw;
 /// A result whose error is [`Error`] unless said otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// A failed call. Eight bytes, so that `Result` stays small.
+/// A failed call. Eight bytes, so that `Result` stays small. A clone tells the same to another waiter.
+#[derive(Clone)]
 pub struct Error(Box<Detail>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Detail {
     kind: ErrorKind,
     message: String,
@@ -188,11 +189,14 @@ impl Error {
         error
     }
 
-    /// Every provider tried has failed: takes kind, remedy, waiting time and cause from `last` and lists `attempts`.
+    /// Every provider tried has failed: takes kind, remedy, waiting time and cause from `last` and lists `attempts`. It
+    /// is [unsent](Self::is_unsent) only if there is no other attempt than that of `last`, which is all that `last` knows
+    /// of; who knows of them all says so with [`with_unsent`](Self::with_unsent).
     #[must_use]
     pub fn all_failed(attempts: Vec<Attempt>, last: Error) -> Self {
         let list: Vec<_> = attempts.iter().map(|a| format!("{}: {}", a.provider, a.message)).collect();
         let mut error = last;
+        error.0.unsent &= attempts.len() <= 1;
         error.0.message = format!("every provider failed: {}", list.join("; "));
         error.0.attempts = attempts;
         error
@@ -249,8 +253,8 @@ impl Error {
 
     /// Keeps the cause. Its text must hold no secret.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into());
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into().into());
         self
     }
 
@@ -330,5 +334,20 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_have_tried_is_unsent_only_if_somebody_says_so() {
+        let attempt = || Attempt { provider: "p".into(), kind: ErrorKind::Upstream, message: "cut".into() };
+        let last = || Error::new(ErrorKind::Unavailable, "refused").with_unsent(true);
+        assert!(Error::all_failed(vec![attempt()], last()).is_unsent());
+        let error = Error::all_failed(vec![attempt(), attempt()], last());
+        assert!(!error.is_unsent());
+        assert!(error.with_unsent(true).is_unsent());
     }
 }

@@ -45,6 +45,15 @@ pub enum Event {
         /// After waiting this long.
         wait: Duration,
     },
+    /// The call was sent once more while the attempts before it still run: the first with content wins.
+    Hedged {
+        /// The how-manieth attempt of the call, from 2.
+        attempt: u32,
+        /// How one of them failed; `None` when they are only slow.
+        after: Option<ErrorKind>,
+        /// Since the first of them began.
+        elapsed: Duration,
+    },
     /// Another provider is asked.
     FellBack {
         /// Who failed.
@@ -58,6 +67,13 @@ pub enum Event {
     CacheHit,
     /// No kept answer was there.
     CacheMiss,
+    /// A kept answer past its time was used.
+    CacheStale,
+    /// The place where answers are kept failed or was too slow. The call goes on without it.
+    CacheFailed {
+        /// How.
+        kind: ErrorKind,
+    },
     /// An equal call was already under way and is shared.
     Coalesced,
     /// A breaker opened, closed, or lets a probe through.
@@ -91,9 +107,12 @@ impl Event {
             Self::Dispatched { .. } => "dispatched",
             Self::FirstChunk { .. } => "first_chunk",
             Self::Retried { .. } => "retried",
+            Self::Hedged { .. } => "hedged",
             Self::FellBack { .. } => "fell_back",
             Self::CacheHit => "cache_hit",
             Self::CacheMiss => "cache_miss",
+            Self::CacheStale => "cache_stale",
+            Self::CacheFailed { .. } => "cache_failed",
             Self::Coalesced => "coalesced",
             Self::BreakerChanged { .. } => "breaker_changed",
             Self::Shed { .. } => "shed",

@@ -1,11 +1,11 @@
 //! The canonical key of a request: equal requests have equal keys, and whatever can change the answer changes the key.
 
+mod canonical;
+
 use std::fmt;
 
-use blake3::Hasher;
-use serde_json::Value;
-
-use crate::request::{Options, Request};
+use self::canonical::Canonical;
+use crate::request::{Form, Options, Request, not_a};
 use crate::{Raw, Result};
 
 /// 128 bits of BLAKE3 over the canonical form of a request.
@@ -19,25 +19,26 @@ pub struct Fingerprint([u8; 16]);
 /// it stands after routing.
 pub(crate) const NOT_ASKED: [&str; 3] = ["model", "stream", "stream_options"];
 
+/// What the form needs besides the input, at a guess.
+const ROOM: usize = 512;
+
 impl Fingerprint {
-    /// The key of `request`. O(n) in its input; the received bytes are parsed if nobody did before.
+    /// The key of `request`. O(n) in its input, which is read once and not kept.
     ///
     /// The order of members and the spelling of numbers make no difference; an absent member is not its default.
     ///
     /// # Errors
-    /// `InvalidRequest` when the input is not JSON.
+    /// `InvalidRequest` when the input is not JSON. The insides of strings are hashed and not checked.
     pub fn of(request: &Request) -> Result<Self> {
-        let mut hasher = Hasher::new();
         let Request { operation, model, input, options } = request;
-        write_str(&mut hasher, operation.as_str());
-        write_option(&mut hasher, model.as_deref());
-        write_options(&mut hasher, options);
-        let wire = input.as_received().map(|(wire, _)| wire.as_str());
-        write_option(&mut hasher, wire);
-        write_input(&mut hasher, input.value()?, wire.is_some());
-        let mut key = [0; 16];
-        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Ok(Self(key))
+        let json = input.form();
+        let mut form = Canonical::with_capacity(json.size() + ROOM);
+        form.str(operation.as_str());
+        form.option(model.as_deref());
+        write_options(&mut form, options);
+        form.option(input.as_received().map(|(wire, _)| wire.as_str()));
+        write_input(&mut form, &json)?;
+        Ok(Self::of_form(&form))
     }
 
     /// The key as bytes.
@@ -45,10 +46,16 @@ impl Fingerprint {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    fn of_form(form: &Canonical) -> Self {
+        let mut key = [0; 16];
+        key.copy_from_slice(&blake3::hash(form.as_bytes()).as_bytes()[..16]);
+        Self(key)
+    }
 }
 
 /// Names every option, so that a new one does not compile until somebody decides whether it is part of what is asked.
-fn write_options(hasher: &mut Hasher, options: &Options) {
+fn write_options(form: &mut Canonical, options: &Options) {
     let Options {
         stream: _,
         priority: _,
@@ -56,99 +63,29 @@ fn write_options(hasher: &mut Hasher, options: &Options) {
         provider,
         cache: _,
         idempotency_key: _,
+        no_fallback,
+        restartable: _,
         headers,
         metadata: _,
     } = options;
-    write_option(hasher, provider.as_deref());
-    write_len(hasher, headers.len());
+    form.option(provider.as_deref());
+    form.len(usize::from(*no_fallback));
+    form.len(headers.len());
     for (name, value) in headers {
-        write_str(hasher, name);
-        write_str(hasher, value);
+        form.str(name);
+        form.str(value);
     }
 }
 
-fn write_input(hasher: &mut Hasher, input: &Value, received: bool) {
+fn write_input(form: &mut Canonical, input: &Form<'_>) -> Result<()> {
+    let text = |value: serde_json::Result<Vec<u8>>| value.map_err(|error| not_a("JSON value", &error));
     match input {
-        Value::Object(members) if received => {
-            let asked = || members.iter().filter(|(name, _)| !NOT_ASKED.contains(&name.as_str()));
-            write_members(hasher, asked().count(), asked());
-        }
-        value => write_value(hasher, value),
+        Form::Received(bytes) => form.json(bytes, &NOT_ASKED),
+        Form::Value(value) => form.json(&text(serde_json::to_vec(value))?, &[]),
+        Form::Chat(chat) => form.json(&text(serde_json::to_vec(chat))?, &[]),
+        Form::Nothing => form.json(b"null", &[]),
     }
-}
-
-// Every value is written as a tag, its length where it has one, and its content, so that no two values share a form.
-fn write_value(hasher: &mut Hasher, value: &Value) {
-    match value {
-        Value::Null => tag(hasher, b'n'),
-        Value::Bool(flag) => tag(hasher, if *flag { b't' } else { b'f' }),
-        Value::Number(number) => write_number(hasher, number),
-        Value::String(text) => {
-            tag(hasher, b's');
-            write_str(hasher, text);
-        }
-        Value::Array(items) => {
-            tag(hasher, b'a');
-            write_len(hasher, items.len());
-            items.iter().for_each(|item| write_value(hasher, item));
-        }
-        Value::Object(members) => write_members(hasher, members.len(), members.iter()),
-    }
-}
-
-// A JSON map is sorted by name already, whatever the order it was received in.
-fn write_members<'a>(
-    hasher: &mut Hasher,
-    len: usize,
-    members: impl Iterator<Item = (&'a String, &'a Value)>,
-) {
-    tag(hasher, b'o');
-    write_len(hasher, len);
-    for (name, value) in members {
-        write_str(hasher, name);
-        write_value(hasher, value);
-    }
-}
-
-fn write_number(hasher: &mut Hasher, number: &serde_json::Number) {
-    if let Some(n) = number.as_i128() {
-        tag(hasher, b'i');
-        hasher.update(&n.to_le_bytes());
-        return;
-    }
-    let float = number.as_f64().unwrap_or(f64::NAN);
-    // Below 2^53 every whole float is exactly one integer, so `1.0` and `1e0` are `1`.
-    if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 {
-        tag(hasher, b'i');
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-        hasher.update(&(float as i128).to_le_bytes());
-    } else {
-        tag(hasher, b'd');
-        hasher.update(&float.to_bits().to_le_bytes());
-    }
-}
-
-fn write_option(hasher: &mut Hasher, text: Option<&str>) {
-    match text {
-        Some(text) => {
-            tag(hasher, 1);
-            write_str(hasher, text);
-        }
-        None => tag(hasher, 0),
-    }
-}
-
-fn write_str(hasher: &mut Hasher, text: &str) {
-    write_len(hasher, text.len());
-    hasher.update(text.as_bytes());
-}
-
-fn write_len(hasher: &mut Hasher, len: usize) {
-    hasher.update(&(len as u64).to_le_bytes());
-}
-
-fn tag(hasher: &mut Hasher, tag: u8) {
-    hasher.update(&[tag]);
+    .map_err(|error| not_a("JSON value", &error))
 }
 
 impl fmt::Display for Fingerprint {
@@ -166,11 +103,10 @@ impl fmt::Debug for Fingerprint {
 /// The key of one JSON value, by the same rules.
 impl From<&Raw> for Fingerprint {
     fn from(raw: &Raw) -> Self {
-        let mut hasher = Hasher::new();
-        write_value(&mut hasher, &raw.to_value());
-        let mut key = [0; 16];
-        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Self(key)
+        let mut form = Canonical::with_capacity(raw.bytes().len() + ROOM);
+        // It was checked when it was made: the error never comes.
+        let _checked = form.json(raw.bytes(), &[]);
+        Self::of_form(&form)
     }
 }
 
@@ -178,7 +114,7 @@ impl From<&Raw> for Fingerprint {
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{Input, Operation, Wire};
@@ -237,7 +173,8 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
-            "[a-z]{0,4}".prop_map(Value::from),
+            "[a-zé😀\"\\\\\n/]{0,4}".prop_map(Value::from),
+            (-1e18..1e18).prop_map(Value::from),
         ];
         leaf.prop_recursive(3, 16, 4, |inner| {
             prop_oneof![
@@ -248,7 +185,75 @@ mod tests {
         })
     }
 
+    /// The same value written otherwise: every text in escapes, members in reverse and twice, spaces everywhere.
+    fn respelled(value: &Value) -> String {
+        match value {
+            Value::String(text) => {
+                let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+                format!(" \"{units}\"\n")
+            }
+            Value::Array(items) => {
+                format!("[ {} ]", items.iter().map(respelled).collect::<Vec<_>>().join(" ,\t"))
+            }
+            Value::Object(members) => {
+                let name = |name: &String| respelled(&Value::from(name.as_str()));
+                let stale = members.keys().map(|key| format!("{} : [0]", name(key)));
+                let members =
+                    members.iter().rev().map(|(key, value)| format!("{}:{}", name(key), respelled(value)));
+                format!("{{{}}}", stale.chain(members).collect::<Vec<_>>().join(","))
+            }
+            other => format!(" {other} "),
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "01",
+            "-",
+            "1.e2",
+            "tru",
+            "nulll",
+            "\"a",
+            "\"\\u12\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"",
+            "1 2",
+            "{1:2}",
+            "+1",
+        ] {
+            let input = Input::json(WIRE, Bytes::copy_from_slice(text.as_bytes()));
+            let refused = Fingerprint::of(&Request::new(Operation::CHAT, input.clone()));
+            assert!(refused.is_err() && input.value().is_err(), "{text}");
+        }
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        for (n, fine) in [(127, true), (129, false), (1_000_000, false)] {
+            let input = Input::json(WIRE, deep(n).into_bytes().into());
+            assert_eq!(Fingerprint::of(&Request::new(Operation::CHAT, input)).is_ok(), fine, "{n}");
+        }
+    }
+
+    #[test]
+    fn one_input_has_one_key_however_it_is_held() {
+        let chat = crate::Chat::user("a \"quoted\" \u{1f600}\n").with_system("x");
+        let value = serde_json::to_value(&chat).unwrap();
+        let of = |input: Input| Fingerprint::of(&Request::new(Operation::CHAT, input)).unwrap();
+        assert_eq!(of(chat.into()), of(value.into()));
+    }
+
     proptest! {
+        #[test]
+        fn spelling_makes_no_difference(value in value()) {
+            let plain = Fingerprint::from(&Raw::from(value.clone()));
+            let other = Raw::parse(&respelled(&value).into_bytes().into()).unwrap();
+            prop_assert_eq!(plain, Fingerprint::from(&other));
+        }
+
         #[test]
         fn keys_are_equal_exactly_when_values_are(a in value(), b in value()) {
             let (ka, kb) = (Fingerprint::from(&Raw::from(a.clone())), Fingerprint::from(&Raw::from(b.clone())));

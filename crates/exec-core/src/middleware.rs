@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::{Context, Executor, Request, Response, Result};
+use crate::{Context, Executor, Pipeline, Request, Response, Result};
 
 /// Something that wraps a call: it may look at the request, answer itself, call on, call on again, or change the answer.
 ///
@@ -49,6 +49,12 @@ impl<'a> Next<'a> {
             Some(middleware) => middleware.handle(request, context, Next { at: self.at + 1, ..self }),
             None => self.chain.executor.execute(request, context),
         }
+    }
+
+    /// The rest of the pipeline as one of its own, for work that may outlive the call. O(n) in the layers that are left.
+    pub fn rest(self) -> Pipeline {
+        let middleware = self.chain.middleware[self.at.min(self.chain.middleware.len())..].to_vec();
+        Pipeline(Chain { middleware, executor: self.chain.executor.clone() })
     }
 
     /// The whole of `chain`.

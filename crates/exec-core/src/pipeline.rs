@@ -11,7 +11,7 @@ use crate::{Context, Executor, Middleware, Next, Request, Response, Result};
 /// Middleware around an executor; itself an executor. The first added is the outermost.
 #[derive(Clone)]
 #[must_use = "a pipeline does nothing until it executes"]
-pub struct Pipeline(Chain);
+pub struct Pipeline(pub(crate) Chain);
 
 impl Pipeline {
     /// A pipeline without middleware: it behaves like `executor`.

@@ -37,6 +37,8 @@ pub struct Capabilities {
     pub streaming: bool,
     /// Whether an assistant turn at the end of a conversation is continued rather than refused.
     pub prefill: bool,
+    /// How many tokens of a prompt it can read at least, where that is known.
+    pub context_window: Option<u64>,
 }
 
 impl Capabilities {
@@ -66,6 +68,7 @@ impl Capabilities {
         self.any_model |= other.any_model;
         self.streaming |= other.streaming;
         self.prefill |= other.prefill;
+        self.context_window = self.context_window.max(other.context_window);
         self
     }
 }

@@ -102,6 +102,10 @@ pub struct Options {
     /// Headers of the caller that change the answer and may go to the provider (`anthropic-beta`). Part of what is
     /// asked. Never credentials: whoever fills this in works from an allow-list.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Whether only the first choice may be asked: no other provider, and no stand-in for an answer.
+    pub no_fallback: bool,
+    /// Whether the caller can be told that what it has of an answer is void and the answer begins anew.
+    pub restartable: bool,
     /// What the caller wants to find again with this call.
     pub metadata: Option<Raw>,
 }
@@ -151,6 +155,16 @@ impl Input {
         self.0.received.as_ref().map(|(wire, bytes)| (*wire, bytes))
     }
 
+    /// The cheapest thing here that says all of it.
+    pub(crate) fn form(&self) -> Form<'_> {
+        match (&self.0.received, self.0.value.get(), self.0.chat.get()) {
+            (Some((_, bytes)), ..) => Form::Received(bytes),
+            (None, Some(value), _) => Form::Value(value),
+            (None, None, Some(chat)) => Form::Chat(chat),
+            (None, None, None) => Form::Nothing,
+        }
+    }
+
     /// The conversation, parsed from the canonical JSON form if it was not given as one.
     ///
     /// # Errors
@@ -180,7 +194,22 @@ impl Input {
     }
 }
 
-fn not_a(what: &str, error: &serde_json::Error) -> Error {
+/// What an [`Input`] is made of.
+pub(crate) enum Form<'a> {
+    Received(&'a [u8]),
+    Value(&'a Value),
+    Chat(&'a Chat),
+    Nothing,
+}
+
+impl Form<'_> {
+    /// So many bytes of text, where that is known.
+    pub(crate) fn size(&self) -> usize {
+        if let Self::Received(bytes) = self { bytes.len() } else { 0 }
+    }
+}
+
+pub(crate) fn not_a(what: &str, error: &dyn fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidRequest, format!("the input is no {what}: {error}"))
 }
 

@@ -10,7 +10,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use pin_project_lite::pin_project;
 
 use crate::chunk::{Chunk, Fold, Output, Summary};
-use crate::{Error, ErrorKind, Result, Wire};
+use crate::{Cost, Error, ErrorKind, RateLimitHint, Result, Wire};
 
 /// The pieces of an answer as they come. Dropping it cancels the call.
 pub type Chunks = BoxStream<'static, Result<Chunk>>;
@@ -28,10 +28,88 @@ pub struct Report {
     pub strategy: Option<Arc<str>>,
     /// How many upstream calls it took; 0 until somebody counts.
     pub attempts: u32,
-    /// Whether it came from a cache.
+    /// Whether it took no upstream call of its own; then its summary has no cost.
     pub cached: bool,
+    /// Whether it is a stand-in, given because nobody could answer.
+    pub degraded: bool,
+    /// Whether one provider said all of it. Of a stream this is known at its end: see [`Chunk::Handover`].
+    pub integrity: Integrity,
+    /// Whose call it came from, if not from one of its own.
+    pub reuse: Option<Reuse>,
+    /// What the caller would have paid for a call of its own, where that is known when the answer begins.
+    pub saved: Option<Cost>,
     /// What of the request the provider's format could not express and was left out.
     pub dropped: Vec<String>,
+    /// What the provider said of its own rate limits.
+    pub limits: Option<Arc<RateLimitHint>>,
+}
+
+/// Whether an answer is of one piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Integrity {
+    /// One provider said all of it.
+    #[default]
+    Whole,
+    /// One broke off, and another went on from there.
+    Continued {
+        /// Who broke off.
+        broken: Arc<str>,
+        /// After how many characters.
+        at: usize,
+    },
+    /// One broke off, and another said it all again.
+    Restarted {
+        /// Who broke off.
+        broken: Arc<str>,
+        /// After how many characters.
+        at: usize,
+    },
+}
+
+impl Integrity {
+    /// The stable name used in JSON: `continued`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Continued { .. } => "continued",
+            Self::Restarted { .. } => "restarted",
+        }
+    }
+
+    /// Who broke off and after how many characters, if anybody did.
+    #[must_use]
+    pub fn broken(&self) -> Option<(&Arc<str>, usize)> {
+        match self {
+            Self::Whole => None,
+            Self::Continued { broken, at } | Self::Restarted { broken, at } => Some((broken, *at)),
+        }
+    }
+}
+
+/// Whose call an answer came from, that took none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reuse {
+    /// An earlier one: the answer was kept and is good.
+    Hit,
+    /// An earlier one: the answer was kept, and its time is over.
+    Stale,
+    /// One that was under way.
+    Coalesced,
+}
+
+impl Reuse {
+    /// The stable name used in JSON and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Coalesced => "coalesced",
+        }
+    }
 }
 
 /// How a body came to its end.
@@ -81,6 +159,15 @@ impl Response {
     pub fn stream(chunks: impl Stream<Item = Result<Chunk>> + Send + 'static) -> Self {
         let chunks = Terminated { inner: chunks, done: false }.boxed();
         Self { report: Report::default(), body: Body::Stream(chunks), ends: Ends::default() }
+    }
+
+    /// The format and bytes a complete answer was read from, if there are any.
+    #[must_use]
+    pub fn as_received(&self) -> Option<(Wire, &Bytes)> {
+        match &self.body {
+            Body::Full(_, Some((wire, bytes))) => Some((*wire, bytes)),
+            _ => None,
+        }
     }
 
     /// Sets the report.

@@ -7,7 +7,8 @@ mod gradient;
 mod queue;
 mod rate;
 
-pub use self::adaptive::{AdaptiveConfig, AdaptiveLimit, Hint};
+pub use self::adaptive::{AdaptiveConfig, AdaptiveLimit};
 pub use self::bulkhead::LimitStats;
 pub use self::concurrency::{ConcurrencyConfig, ConcurrencyLimit, ConcurrencyPermit};
-pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation};
+pub(crate) use self::rate::estimate_tokens;
+pub use self::rate::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig, RateReservation, RateStats};

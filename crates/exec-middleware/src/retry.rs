@@ -5,7 +5,6 @@
 
 mod backoff;
 mod budget;
-mod repeat;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -21,9 +20,12 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use self::backoff::{Backoff, BackoffConfig, Jitter};
-pub use self::budget::{RetryBudget, RetryBudgetConfig};
-use self::repeat::Repeat;
+pub use self::budget::{RetryBudget, RetryBudgetConfig, RetryBudgetStats};
 use crate::random;
+use crate::repeat::Repeat;
+
+/// Who fails without a name.
+pub(crate) const UNNAMED: &str = "unnamed";
 
 /// More attempts of one call are a mistake in a configuration.
 const MOST_ATTEMPTS: u32 = 100;
@@ -55,6 +57,24 @@ impl Default for RetryConfig {
             total: None,
             budget: RetryBudgetConfig::default(),
         }
+    }
+}
+
+impl RetryConfig {
+    /// Everything that is wrong with the settings; nothing when a retry can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if !(1..=MOST_ATTEMPTS).contains(&self.attempts) {
+            let text = format!("must be between 1, the first one, and {MOST_ATTEMPTS}");
+            errors.push(FieldError::new("attempts", "out_of_range", text));
+        }
+        if self.total.is_some_and(|total| total.is_zero()) {
+            errors.push(FieldError::new("total", "out_of_range", "must be longer than 0s"));
+        }
+        errors.extend(under("backoff", self.backoff.problems()));
+        errors.extend(under("budget", self.budget.problems()));
+        errors
     }
 }
 
@@ -96,6 +116,7 @@ pub struct Retry {
     budget: RetryBudget,
     repeat: Repeat,
     random: AtomicU64,
+    name: Arc<str>,
 }
 
 impl Retry {
@@ -104,34 +125,33 @@ impl Retry {
     /// # Errors
     /// Everything that is wrong with the settings, at once.
     pub fn new(config: RetryConfig) -> Result<Self, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        if !(1..=MOST_ATTEMPTS).contains(&config.attempts) {
-            let text = format!("must be between 1, the first one, and {MOST_ATTEMPTS}");
-            errors.push(FieldError::new("attempts", "out_of_range", text));
+        let errors = config.problems();
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        if config.total.is_some_and(|total| total.is_zero()) {
-            errors.push(FieldError::new("total", "out_of_range", "must be longer than 0s"));
-        }
-        let backoff = under("backoff", Backoff::new(config.backoff), &mut errors);
-        let budget = under("budget", RetryBudget::new(config.budget), &mut errors);
-        match (backoff, budget) {
-            (Some(backoff), Some(budget)) if errors.is_empty() => Ok(Self {
-                attempts: config.attempts,
-                backoff,
-                max_retry_after: config.max_retry_after,
-                total: config.total,
-                budget,
-                repeat: Repeat::default(),
-                random: AtomicU64::new(RandomState::new().hash_one(0)),
-            }),
-            _ => Err(errors),
-        }
+        Ok(Self {
+            attempts: config.attempts,
+            backoff: Backoff::new(config.backoff)?,
+            max_retry_after: config.max_retry_after,
+            total: config.total,
+            budget: RetryBudget::new(config.budget)?,
+            repeat: Repeat::default(),
+            random: AtomicU64::new(RandomState::new().hash_one(0)),
+            name: UNNAMED.into(),
+        })
     }
 
     /// The same with jitter that is a function of `seed`, so that a run can be repeated.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.random = AtomicU64::new(seed);
+        self
+    }
+
+    /// The same, named in the list of attempts as what it calls, where an error does not name its provider.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
         self
     }
 
@@ -185,7 +205,7 @@ impl Retry {
         let mut run = Run::new(first);
         loop {
             let Some(wait) = self.wait(&run, &request, context) else {
-                return Err(run.give_up(context));
+                return Err(run.give_up(&self.name, context));
             };
             context.bound(tokio::time::sleep(wait).map(Ok)).await?;
             context.emit(&Event::Retried { kind: run.last.kind(), wait });
@@ -198,9 +218,9 @@ impl Retry {
                 Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
                 // No call was made, or it was dropped for want of time: the error before it is the real one.
                 Err(error) if error.kind() == ErrorKind::Exhausted || out_of_time(&error, context) => {
-                    return Err(run.give_up(context));
+                    return Err(run.give_up(&self.name, context));
                 }
-                Err(error) => run.failed(error, wait),
+                Err(error) => run.failed(&self.name, error, wait),
             }
         }
     }
@@ -275,13 +295,9 @@ fn out_of_time(error: &Error, context: &Context) -> bool {
     error.kind() == ErrorKind::DeadlineExceeded && context.remaining().is_some_and(|left| left.is_zero())
 }
 
-/// `made`, or its errors with the path they have under `name`.
-fn under<T>(name: &str, made: Result<T, Vec<FieldError>>, errors: &mut Vec<FieldError>) -> Option<T> {
-    made.map_err(|found| {
-        let found = found.into_iter();
-        errors.extend(found.map(|e| FieldError { path: format!("{name}.{}", e.path), ..e }));
-    })
-    .ok()
+/// `found` with the paths they have under `name`.
+fn under(name: &str, found: Vec<FieldError>) -> impl Iterator<Item = FieldError> {
+    found.into_iter().map(move |e| FieldError { path: format!("{name}.{}", e.path), ..e })
 }
 
 /// What one call has been through.
@@ -292,26 +308,31 @@ struct Run {
     /// The number of the next retry in the schedule, which begins anew after a wait the provider asked for.
     step: u32,
     previous: Duration,
+    /// Whether no attempt can have reached anybody.
+    unsent: bool,
 }
 
 impl Run {
     fn new(first: Error) -> Self {
-        Self { last: first, earlier: Vec::new(), step: 1, previous: Duration::ZERO }
+        let unsent = first.is_unsent();
+        Self { last: first, earlier: Vec::new(), step: 1, previous: Duration::ZERO, unsent }
     }
 
     fn made(&self) -> u32 {
         u32::try_from(self.earlier.len() + 1).unwrap_or(u32::MAX)
     }
 
-    fn failed(&mut self, error: Error, wait: Duration) {
+    fn failed(&mut self, name: &str, error: Error, wait: Duration) {
+        self.unsent &= error.is_unsent();
         let asked = self.last.retry_after().is_some();
         (self.step, self.previous) = if asked { (1, Duration::ZERO) } else { (self.step + 1, wait) };
         let last = std::mem::replace(&mut self.last, error);
-        self.earlier.push(summary(&last));
+        self.earlier.push(summary(name, &last));
     }
 
     /// The last real error with every attempt listed. What a call below has listed of its own stays as it is.
-    fn give_up(mut self, context: &Context) -> Error {
+    fn give_up(mut self, name: &str, context: &Context) -> Error {
+        self.last = self.last.with_unsent(self.unsent);
         if self.last.remedy() == Remedy::Retry {
             let over = context.budget().attempts_left() == 0 || context.is_cancelled();
             self.last = self.last.with_remedy(if over { Remedy::Stop } else { Remedy::Elsewhere });
@@ -319,12 +340,13 @@ impl Run {
         if !self.last.attempts().is_empty() {
             return self.last;
         }
-        self.earlier.push(summary(&self.last));
+        self.earlier.push(summary(name, &self.last));
         self.last.with_attempts(self.earlier)
     }
 }
 
-fn summary(error: &Error) -> Attempt {
-    let provider = error.provider().cloned().unwrap_or_else(|| "unnamed".into());
+/// One line about a failure, for the list of them: by the name of its provider, or else `name`.
+pub(crate) fn summary(name: &str, error: &Error) -> Attempt {
+    let provider = error.provider().cloned().unwrap_or_else(|| name.into());
     Attempt { provider, kind: error.kind(), message: error.message().to_owned() }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use exec_core::{
-    Chunk, Chunks, Context, Error, ErrorKind, Middleware, Next, Remedy, Request, Response, Result,
+    Chunk, Chunks, Context, Error, ErrorKind, FieldError, Middleware, Next, Remedy, Request, Response, Result,
 };
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -36,10 +36,25 @@ pub struct TimeoutConfig {
     pub total: Option<Duration>,
 }
 
+impl TimeoutConfig {
+    /// Everything that is wrong with the limits: one of zero would fail every call.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let Self { connect, first_chunk, idle, total } = *self;
+        [("connect", connect), ("first_chunk", first_chunk), ("idle", idle), ("total", total)]
+            .into_iter()
+            .filter(|(_, limit)| *limit == Some(Duration::ZERO))
+            .map(|(name, _)| {
+                FieldError::new(name, "out_of_range", "must be more than zero; leave it out for no limit")
+            })
+            .collect()
+    }
+}
+
 /// Ends a call that takes too long. The call is dropped at once, which cancels it down to the socket.
 ///
 /// Before the first chunk the error has the remedy `Elsewhere` while the execution has time left: who was silent once is
-/// not asked again. In the body it ends the stream. A body is also ended, here, by the deadline and the cancellation of
+/// not asked again. In the body it ends the stream, with the same remedy, for who can go on elsewhere. A body is also ended, here, by the deadline and the cancellation of
 /// its [`Context`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeout {
@@ -91,7 +106,7 @@ fn late(code: &'static str, message: String) -> Error {
 }
 
 /// A body with its limits.
-struct Limited {
+pub(crate) struct Limited {
     chunks: Chunks,
     idle: Option<Duration>,
     /// Since when the reader has been waiting for content.
@@ -103,7 +118,12 @@ struct Limited {
 }
 
 impl Limited {
-    fn new(chunks: Chunks, idle: Option<Duration>, total: Option<Instant>, context: &Context) -> Self {
+    pub(crate) fn new(
+        chunks: Chunks,
+        idle: Option<Duration>,
+        total: Option<Instant>,
+        context: &Context,
+    ) -> Self {
         let total = total.map(|at| (at, "total_timeout"));
         let deadline = context.deadline().map(|at| (at, "deadline_exceeded"));
         let end = [total, deadline].into_iter().flatten().min();
@@ -138,7 +158,9 @@ impl Limited {
             ("idle_timeout", Some(limit)) => format!("the stream was silent for {limit:?}"),
             _ => "the stream took longer than it may".to_owned(),
         };
-        late(code, message)
+        // Only the deadline of the execution leaves no time elsewhere.
+        let remedy = if code == "deadline_exceeded" { Remedy::Stop } else { Remedy::Elsewhere };
+        late(code, message).with_remedy(remedy)
     }
 }
 

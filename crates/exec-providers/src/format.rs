@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use exec_core::{Capabilities, Chunk, Error, Operation, Output, Report, Request, Result, Wire};
+use exec_core::{
+    Capabilities, Chunk, Error, Operation, Output, RateLimitHint, Report, Request, Result, Usage, Wire,
+};
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -47,6 +49,9 @@ pub(crate) trait Format: Send + Sync + 'static {
 
     /// What an answer with a status that is no success means. `body` is at most some kilobytes and may be anything.
     fn error(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error;
+
+    /// What the headers of an answer say of the provider's own rate limits.
+    fn limits(&self, headers: &HeaderMap) -> Option<RateLimitHint>;
 
     /// The path below the base address at which the models are listed, unbilled.
     fn models_path(&self) -> &'static str;
@@ -98,6 +103,9 @@ pub(crate) trait Decode: Send {
     /// # Errors
     /// `Upstream` with code `stream_cut` when it is not.
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<()>;
+
+    /// What was used so far, as far as it was read.
+    fn usage(&self) -> Option<Usage>;
 
     /// The provider's identifier of the answer, as soon as it was read.
     fn id(&self) -> Option<Arc<str>>;

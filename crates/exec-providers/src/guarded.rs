@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use exec_core::{Capabilities, Context, Executor, Health, Pipeline, Provider, Request, Response, Result};
-use exec_middleware::{Timeout, TimeoutConfig};
 
 /// A provider with guards of its own: each try at it passes them, whoever balances or falls back around it.
 #[derive(Clone)]
@@ -18,14 +17,6 @@ impl Guarded {
     pub fn new(provider: Arc<dyn Provider>, guard: impl FnOnce(Pipeline) -> Pipeline) -> Self {
         let pipeline = guard(Pipeline::around(provider.clone()));
         Self { provider, pipeline }
-    }
-
-    /// `provider` with the time limits of each try at it; as it is when there are none.
-    pub fn timed(provider: Arc<dyn Provider>, limits: TimeoutConfig) -> Arc<dyn Provider> {
-        if limits == TimeoutConfig::default() {
-            return provider;
-        }
-        Arc::new(Self::new(provider, |pipeline| pipeline.with(Timeout::new(limits))))
     }
 }
 

@@ -5,7 +5,7 @@
 //! | OpenAI, and every server that speaks its format: chat, embeddings, models | [`openai`] |
 //! | Anthropic, and every server that speaks its Messages | [`anthropic`] |
 //! | a provider that is always there, with latency, faults and cost from a seed | [`simulator`] |
-//! | several providers in order, until one answers | [`Fallback`] |
+//! | several providers in order, until one answers, also in the middle of a stream | [`Fallback`] |
 //! | a provider with middleware of its own around every try | [`Guarded`] |
 //! | where a provider is, how it is reached and which models it has | [`Endpoint`], [`ModelMap`] |
 //! | the transport: an exact cap on connections, HTTP/1 and HTTP/2, parsers for streams | [`http`] |
@@ -16,7 +16,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use exec_core::{Chat, Context, Executor, Request};
-//! use exec_providers::Fallback;
+//! use exec_providers::{Fallback, FallbackConfig};
 //! use exec_providers::simulator::{Fault, Failure, Simulator, SimulatorConfig};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> exec_core::Result<()> {
@@ -24,7 +24,7 @@
 //! broken.fault = Some(Fault::Error { kind: Failure::Unavailable, retry_after: None });
 //! let first = Simulator::new("first", broken).unwrap();
 //! let second = Simulator::new("second", SimulatorConfig::default()).unwrap();
-//! let chat = Fallback::new("chat", vec![Arc::new(first), Arc::new(second)])?;
+//! let chat = Fallback::new("chat", vec![Arc::new(first), Arc::new(second)], FallbackConfig::default()).unwrap();
 //!
 //! let context = Context::new("call-1");
 //! let answer = chat.execute(Request::chat(Chat::user("Hello")), &context).await?;
@@ -39,14 +39,14 @@
 //! use exec_core::{Chat, Context, Executor, Request};
 //! use exec_providers::http::TransportConfig;
 //! use exec_providers::openai::OpenAi;
-//! use exec_providers::{Endpoint, ModelMap};
+//! use exec_providers::Endpoint;
 //! use futures_util::StreamExt;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let local = Endpoint {
 //!     transport: TransportConfig::new("http://127.0.0.1:11434/v1"),
-//!     models: ModelMap::default(),
 //!     default_model: Some("llama3.2".into()),
+//!     ..Endpoint::default()
 //! };
 //! let provider = OpenAi::new(None).connect("local", local)?;
 //! let answer = provider.execute(Request::chat(Chat::user("Hello")), &Context::new("call-1")).await?;
@@ -67,6 +67,7 @@
 //! - **Dropping is cancelling.** The connection is closed, or the HTTP/2 stream reset, when the answer is dropped.
 //! - **No secret** is in an error, a log or debug output, even if the provider repeats it.
 
+mod about;
 pub mod anthropic;
 mod fallback;
 mod fault;
@@ -85,7 +86,9 @@ mod retry_after;
 pub mod simulator;
 mod stream;
 
-pub use self::fallback::Fallback;
+pub use self::fallback::{
+    DegradedConfig, Fallback, FallbackConfig, FallbackMode, HealthConfig, MidStream, PaceConfig,
+};
 pub use self::guarded::Guarded;
 pub use self::models::ModelMap;
 pub use self::remote::Endpoint;

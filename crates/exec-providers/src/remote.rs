@@ -43,6 +43,8 @@ pub struct Endpoint {
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<Arc<str>>,
+    /// How many tokens of a prompt its models can read, where that is known.
+    pub context_window: Option<u64>,
 }
 
 impl<F: Format> Remote<F> {
@@ -52,10 +54,10 @@ impl<F: Format> Remote<F> {
         format: F,
         endpoint: Endpoint,
     ) -> Result<Self, TransportError> {
-        let Endpoint { transport, models, default_model } = endpoint;
+        let Endpoint { transport, models, default_model, context_window } = endpoint;
         let transport = Transport::new(&transport)?;
         let (names, any_model) = (models.names().collect(), models.takes_any());
-        let capabilities = Capabilities { models: names, any_model, ..format.capabilities() };
+        let capabilities = Capabilities { models: names, any_model, context_window, ..format.capabilities() };
         Ok(Self { name: name.into(), format, transport, models, default_model, capabilities })
     }
 
@@ -67,7 +69,13 @@ impl<F: Format> Remote<F> {
         let model = self.model_for(&request)?;
         let encoded = self.format.encode(&request, model)?;
         let incoming = self.send(&request, &encoded, context).await?;
-        let report = Report { model: Some(model.into()), dropped: encoded.dropped.clone(), ..report };
+        let limits = self.format.limits(&incoming.headers);
+        let report = Report {
+            model: Some(model.into()),
+            dropped: encoded.dropped.clone(),
+            limits: limits.map(Arc::new),
+            ..report
+        };
         if request.options.stream && !is_json(&incoming) {
             self.streamed(incoming, &encoded, report).await
         } else {

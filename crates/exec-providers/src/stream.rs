@@ -34,12 +34,15 @@ pub(crate) struct EventStream {
     queue: VecDeque<Chunk>,
     lingering: Option<Pin<Box<Sleep>>>,
     failed: bool,
+    /// Why it failed, until that is told.
+    error: Option<Error>,
 }
 
 impl EventStream {
     pub(crate) fn new(body: IncomingBody, decoder: Box<dyn Decode>) -> Self {
         let parser = SseParser::new(MAX_EVENT_BYTES);
-        Self { body: Some(body), parser, decoder, queue: VecDeque::new(), lingering: None, failed: false }
+        let queue = VecDeque::new();
+        Self { body: Some(body), parser, decoder, queue, lingering: None, failed: false, error: None }
     }
 
     /// Waits for the first piece of content, or for the end of an answer without any: the commit point. What came
@@ -123,7 +126,7 @@ impl Stream for EventStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if self.failed {
-                return Poll::Ready(None);
+                return Poll::Ready(self.error.take().map(Err));
             }
             if matches!(self.queue.front(), Some(Chunk::End(_))) {
                 ready!(self.poll_linger(cx));
@@ -134,7 +137,9 @@ impl Stream for EventStream {
             if let Err(error) = ready!(self.poll_read(cx)) {
                 // What was read before it broke comes first.
                 self.failed = true;
-                return Poll::Ready(Some(Err(error)));
+                let Some(usage) = self.decoder.usage() else { return Poll::Ready(Some(Err(error))) };
+                self.error = Some(error);
+                return Poll::Ready(Some(Ok(Chunk::Spent(usage))));
             }
         }
     }

@@ -1,53 +1,56 @@
 //! From configuration to objects: the only place where they are wired.
 
-use std::collections::BTreeMap;
+mod guards;
+
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use exec_core::{Pipeline, Provider};
-use exec_middleware::{CatchPanic, Timeout, TimeoutConfig, Trace, Validate};
+use exec_core::Provider;
+use exec_middleware::TimeoutConfig;
 use exec_providers::anthropic::Anthropic;
 use exec_providers::http::TransportConfig;
 use exec_providers::openai::OpenAi;
 use exec_providers::simulator::Simulator;
-use exec_providers::{Endpoint, Fallback, Guarded, ModelMap};
+use exec_providers::{Endpoint, Fallback};
 
+use self::guards::Workshop;
 use crate::config::{
-    AnthropicConfig, Config, ConfigError, Guard, OpenAiConfig, PipelineConfig, Problem, ProviderConfig,
-    transport_problem, with_defaults,
+    AnthropicConfig, Config, ConfigError, OpenAiConfig, Problem, ProviderConfig, transport_problem,
+    with_defaults,
 };
 use crate::engine::{Engine, Providers};
+use crate::status::{Watch, Watches};
 
 /// Builds the engine that `config` describes. Opens no connection.
 ///
 /// # Errors
 /// Everything that only shows when it is built: an address that is none, a certificate that cannot be read.
 pub fn engine(config: &Config) -> Result<Engine, ConfigError> {
-    let mut building = Building { config: &config.providers, built: Providers::new(), problems: Vec::new() };
+    let workshop = Workshop::new(&config.pipeline)?;
+    let (built, watches) = (Providers::new(), Watches::default());
+    let mut building = Building { config, workshop: &workshop, built, watches, problems: Vec::new() };
     for name in config.providers.keys() {
         building.provider(name);
     }
-    let Building { built, problems, .. } = building;
+    let Building { built, mut watches, problems, .. } = building;
     if !problems.is_empty() {
         return Err(ConfigError(problems));
     }
+    watches.retries = config.retries().then(|| workshop.retries().clone());
     let default = config.default_provider().unwrap_or_default().into();
-    Ok(Engine::new(built, default, |pipeline| guarded(pipeline, &config.pipeline)))
-}
-
-fn guarded(pipeline: Pipeline, config: &PipelineConfig) -> Pipeline {
-    config.guards.iter().fold(pipeline, |pipeline, guard| match guard {
-        Guard::Trace => pipeline.with(Trace),
-        Guard::CatchPanic => pipeline.with(CatchPanic),
-        Guard::Validate => pipeline.with(Validate::default()),
-        Guard::Timeout(limits) => pipeline.with(Timeout::new(*limits)),
-    })
+    let engine = Engine::new(built, default, |pipeline| {
+        workshop.around(pipeline, &config.pipeline.guards, "pipeline", &mut watches.pipeline)
+    })?;
+    Ok(engine.with_watches(watches))
 }
 
 /// Providers on their way: a fallback needs its members, which may be fallbacks. That they do not go round in circles
 /// was checked with the configuration.
 struct Building<'a> {
-    config: &'a BTreeMap<String, ProviderConfig>,
+    config: &'a Config,
+    workshop: &'a Workshop,
     built: Providers,
+    watches: Watches,
     problems: Vec<Problem>,
 }
 
@@ -56,21 +59,26 @@ impl Building<'_> {
         if let Some(provider) = self.built.get(name) {
             return Some(provider.clone());
         }
-        let made = match self.config.get(name)? {
+        let mut watch = Watch::default();
+        let made = match self.config.providers.get(name)? {
             ProviderConfig::OpenAi(config) => openai(name, config),
             ProviderConfig::Anthropic(config) => anthropic(name, config),
-            ProviderConfig::Simulator(config, limits) => Simulator::new(name, (**config).clone())
-                .map(|simulator| Guarded::timed(Arc::new(simulator), *limits))
+            ProviderConfig::Simulator(config) => Simulator::new(name, (**config).clone())
+                .map(|simulator| Arc::new(simulator) as Arc<dyn Provider>)
                 .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect()),
             ProviderConfig::Fallback(config) => {
+                watch.members = config.members.iter().map(|member| member.as_str().into()).collect();
                 let members = config.members.iter().filter_map(|member| self.provider(member)).collect();
-                Fallback::new(name, members)
+                Fallback::new(name, members, config.rules.clone())
                     .map(|fallback| Arc::new(fallback) as Arc<dyn Provider>)
-                    .map_err(|error| vec![Problem::new("members", error.message())])
+                    .map_err(|fields| fields.into_iter().map(|f| Problem::new(f.path, f.message)).collect())
             }
         };
-        match made {
+        let guards = self.config.guards.get(name).map_or(&[][..], Vec::as_slice);
+        let guard = |provider| self.workshop.guarded(provider, guards, &mut watch).map_err(|error| error.0);
+        match made.and_then(guard) {
             Ok(provider) => {
+                self.watches.providers.insert(name.into(), watch);
                 self.built.insert(name.into(), provider.clone());
                 Some(provider)
             }
@@ -86,8 +94,9 @@ impl Building<'_> {
 type Made = Result<Arc<dyn Provider>, Vec<Problem>>;
 
 fn openai(name: &str, config: &OpenAiConfig) -> Made {
-    let mut format =
-        OpenAi::new(config.api_key.clone()).with_max_completion_tokens(config.max_completion_tokens);
+    let mut format = OpenAi::new(config.api_key.clone())
+        .with_max_completion_tokens(config.max_completion_tokens)
+        .with_prefill(config.prefill);
     if let Some(organization) = &config.organization {
         format = format.with_organization(organization);
     }
@@ -95,9 +104,16 @@ fn openai(name: &str, config: &OpenAiConfig) -> Made {
         format = format.with_project(project);
     }
     let limits = with_defaults(config.timeout);
-    let endpoint = endpoint(config.transport(), limits, &config.models, config.default_model.as_deref());
-    let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
-    Ok(Guarded::timed(provider, limits))
+    let endpoint = Endpoint {
+        models: config.models.clone(),
+        default_model: config.default_model.as_deref().map(Into::into),
+        context_window: config.context_window.map(NonZeroU64::get),
+        ..endpoint(config.transport(), limits)
+    };
+    format
+        .connect(name, endpoint)
+        .map(|provider| provider as Arc<dyn Provider>)
+        .map_err(|error| vec![transport_problem(&error)])
 }
 
 fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
@@ -105,21 +121,27 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     if let Some(key) = &config.api_key {
         format = format.with_key(key.clone());
     }
+    if let Some(prefill) = config.prefill {
+        format = format.with_prefill(prefill);
+    }
     if let Some(max_tokens) = config.max_tokens {
         format = format.with_default_max_tokens(max_tokens);
     }
     let limits = with_defaults(config.timeout);
-    let endpoint = endpoint(config.transport(), limits, &config.models, config.default_model.as_deref());
-    let provider = format.connect(name, endpoint).map_err(|error| vec![transport_problem(&error)])?;
-    Ok(Guarded::timed(provider, limits))
+    let endpoint = Endpoint {
+        models: config.models.clone(),
+        default_model: config.default_model.as_deref().map(Into::into),
+        context_window: config.context_window.map(NonZeroU64::get),
+        ..endpoint(config.transport(), limits)
+    };
+    format
+        .connect(name, endpoint)
+        .map(|provider| provider as Arc<dyn Provider>)
+        .map_err(|error| vec![transport_problem(&error)])
 }
 
-fn endpoint(
-    mut transport: TransportConfig,
-    limits: TimeoutConfig,
-    models: &ModelMap,
-    default_model: Option<&str>,
-) -> Endpoint {
+/// Where it is reached, and how long opening a connection may take.
+fn endpoint(mut transport: TransportConfig, limits: TimeoutConfig) -> Endpoint {
     transport.connect = limits.connect.unwrap_or(transport.connect);
-    Endpoint { transport, models: models.clone(), default_model: default_model.map(Into::into) }
+    Endpoint { transport, ..Endpoint::default() }
 }

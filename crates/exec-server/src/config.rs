@@ -4,8 +4,10 @@
 //! into a struct that knows all its fields. Everything that is wrong is reported at once, each with its path.
 
 mod environment;
+mod guards;
 mod interpolate;
 mod pipeline;
+mod provider_guards;
 mod providers;
 mod read;
 mod server;
@@ -17,7 +19,9 @@ use serde_json::{Map, Value};
 
 pub use self::environment::Environment;
 pub(crate) use self::environment::OLLAMA;
-pub use self::pipeline::{Guard, PipelineConfig};
+pub use self::guards::Guard;
+use self::guards::misplaced;
+pub use self::pipeline::PipelineConfig;
 pub use self::providers::{AnthropicConfig, FallbackConfig, OpenAiConfig, ProviderConfig, TransportLimits};
 pub(crate) use self::providers::{transport_problem, with_defaults};
 use self::read::Reader;
@@ -32,6 +36,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Where calls run, by name.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// What each try at a provider passes, outermost first, by the provider's name.
+    pub guards: BTreeMap<String, Vec<Guard>>,
     /// What every call passes.
     pub pipeline: PipelineConfig,
 }
@@ -94,10 +100,12 @@ impl Config {
             reader.problem("the file", "must be a table of sections: [server], [providers.NAME] …");
             return Err(reader.into_error());
         };
+        let mut providers = take_table(&mut sections, "providers", &mut reader);
         let config = Self {
             server: reader.section(&mut sections, "server"),
             limits: reader.section(&mut sections, "limits"),
-            providers: providers::read(take_table(&mut sections, "providers", &mut reader), &mut reader),
+            guards: provider_guards::take(&mut providers, &mut reader),
+            providers: providers::read(providers, &mut reader),
             pipeline: pipeline::read(&mut sections, &mut reader),
         };
         for unknown in sections.keys() {
@@ -114,7 +122,10 @@ impl Config {
     fn check(&self, reader: &mut Reader) {
         self.server.check(reader);
         self.limits.check(reader);
-        self.pipeline.check(reader);
+        self.pipeline.check(self.retries(), reader);
+        for Problem { path, message } in self.orders().flat_map(|(errors, _)| errors) {
+            reader.problem(path, message);
+        }
         providers::check(&self.providers, reader);
         match &self.server.default_provider {
             Some(name) if !self.providers.contains_key(name) => {
@@ -133,6 +144,34 @@ impl Config {
                 "configure at least one, for example [providers.simulator] type = \"simulator\"",
             );
         }
+    }
+
+    /// The guards of the pipeline and those of the providers.
+    fn all_guards(&self) -> impl Iterator<Item = &Guard> {
+        self.pipeline.guards.iter().chain(self.guards.values().flatten())
+    }
+
+    /// What is wrong with the orders of guards: mistakes, and what may be meant.
+    fn orders(&self) -> impl Iterator<Item = (Vec<Problem>, Vec<Problem>)> {
+        let of = |(name, list): (&String, &Vec<Guard>)| misplaced(list, &format!("providers.{name}.guard"));
+        std::iter::once(misplaced(&self.pipeline.guards, "pipeline.middleware"))
+            .chain(self.guards.iter().map(of))
+    }
+
+    /// Whether any guard makes calls again.
+    pub(crate) fn retries(&self) -> bool {
+        self.all_guards().any(Guard::is_retry)
+    }
+
+    /// What can be used and is probably not what was meant.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut warnings: Vec<_> = self.orders().flat_map(|(_, warnings)| warnings).collect();
+        if self.server.tenant_header.is_none() && self.all_guards().any(Guard::counts_tenants) {
+            let message = "all callers are one tenant: set server.tenant_header, or per = \"global\"";
+            warnings.push(Problem::new("middleware.rate_limit", message));
+        }
+        warnings
     }
 
     /// The provider that is asked when nobody names one.

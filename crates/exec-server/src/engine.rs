@@ -11,6 +11,8 @@ use exec_core::{
 };
 use futures_util::future::join_all;
 
+use crate::status::Watches;
+
 /// The providers by name.
 pub type Providers = BTreeMap<Arc<str>, Arc<dyn Provider>>;
 
@@ -21,13 +23,41 @@ const LIST_LIMIT: Duration = Duration::from_secs(5);
 pub struct Engine {
     router: Arc<Router>,
     pipeline: Pipeline,
+    watches: Watches,
 }
 
 impl Engine {
     /// An engine over `providers`, of which `default` is asked when nobody names one. `guard` puts the middleware around.
-    pub fn new(providers: Providers, default: Arc<str>, guard: impl FnOnce(Pipeline) -> Pipeline) -> Self {
+    ///
+    /// # Errors
+    /// Those of `guard`.
+    pub fn new<E>(
+        providers: Providers,
+        default: Arc<str>,
+        guard: impl FnOnce(Pipeline) -> Result<Pipeline, E>,
+    ) -> Result<Self, E> {
         let router = Arc::new(Router { providers, default });
-        Self { pipeline: guard(Pipeline::around(router.clone())), router }
+        let pipeline = guard(Pipeline::around(router.clone()))?;
+        Ok(Self { pipeline, router, watches: Watches::default() })
+    }
+
+    /// The same with handles of its guards, so that it can say how they are.
+    #[must_use]
+    pub fn with_watches(mut self, watches: Watches) -> Self {
+        self.watches = watches;
+        self
+    }
+
+    /// Handles of its guards.
+    #[must_use]
+    pub fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    /// The provider that is asked when nobody names one.
+    #[must_use]
+    pub fn default_provider(&self) -> &str {
+        &self.router.default
     }
 
     /// The providers by name.
@@ -159,7 +189,7 @@ mod tests {
             let provider: Arc<dyn Provider> = Script::new(name, [Answer::text(name)]);
             (Arc::from(name), provider)
         });
-        Engine::new(providers.into(), "first".into(), |pipeline| pipeline)
+        Engine::new(providers.into(), "first".into(), Ok::<_, Error>).unwrap()
     }
 
     async fn asked(change: impl FnOnce(Request) -> Request) -> Result<String> {

@@ -20,9 +20,11 @@ pub mod assemble;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod metrics;
 pub mod routes;
 mod serve;
 pub mod shutdown;
+pub mod status;
 pub mod wire;
 
 pub use self::config::{Config, Environment};

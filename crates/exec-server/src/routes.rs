@@ -6,6 +6,8 @@ mod guard;
 mod health;
 mod models;
 mod openapi;
+mod status;
+mod tenant;
 
 use std::sync::Arc;
 
@@ -14,10 +16,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use exec_core::{EventSink, TracingSink};
+use tokio::time::Instant;
 
 use crate::config::{Config, ServerConfig};
 use crate::engine::Engine;
 use crate::shutdown::Drain;
+use crate::status::{Status, millis};
 use crate::wire::NativeFront;
 
 pub use self::guard::RequestId;
@@ -35,6 +39,7 @@ pub struct App {
     pub native: NativeFront,
     /// The most calls of providers one execution may make.
     pub attempts: u32,
+    started: Instant,
     events: Events,
 }
 
@@ -56,7 +61,23 @@ impl App {
             drain: Drain::default(),
             native: NativeFront::new(config.limits),
             attempts: config.limits.attempts,
+            started: Instant::now(),
             events: Events(Arc::new(TracingSink)),
+        }
+    }
+
+    /// How it is. Asks nobody and waits for nobody.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (pipeline, providers, retry_budget) = self.engine.watches().look(self.engine.default_provider());
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            status: if self.drain.is_stopping() { "stopping" } else { "ready" },
+            uptime_ms: millis(self.started.elapsed()),
+            in_flight: self.drain.in_flight(),
+            pipeline,
+            providers,
+            retry_budget,
         }
     }
 
@@ -81,6 +102,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/messages", post(execution::messages))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
+        .route("/api/v2/status", get(status::status))
+        .route("/metrics", get(status::prometheus))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi::document))

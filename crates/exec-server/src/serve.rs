@@ -18,17 +18,22 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::assemble;
 use crate::config::{Config, ConfigError};
+use crate::metrics;
 use crate::routes::{self, App};
 use crate::shutdown::Drain;
 
 /// How long a cancelled execution has to tell its caller, and a connection to close.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long the server still listens when nothing is under way any more, and how long whoever has connected by then has to
+/// say what for. Behind a balancer that was told, nobody comes in that time; who was on the way is told as well.
+const LAST_CALL: Duration = Duration::from_millis(200);
 
 /// A timer that ends before nearly every limit does. Who sets a limit that would be the next to end has to wake the
 /// thread that waits for the next one, which costs more than a small answer does.
@@ -103,7 +108,8 @@ impl Server {
     }
 
     /// Answers requests until `stop` resolves, then drains: it is no longer ready at once, executions finish within the
-    /// grace, and what is left is cancelled with an error its caller sees. Answers how many were cancelled.
+    /// grace, and what is left is cancelled with an error its caller sees. For a moment more it listens, so that whoever
+    /// was on the way is told. Answers how many were cancelled.
     pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
         let Self { listener, app, connections, .. } = self;
         let app = Arc::new(app);
@@ -123,16 +129,21 @@ impl Server {
         let cancelled = loop {
             tokio::select! {
                 cancelled = &mut drained => break cancelled,
-                _ = pulse.tick() => {}
+                _ = pulse.tick() => metrics::upkeep(),
                 (stream, permit) = accept(&listener, &connections) => {
                     serve(stream, permit, &router, &app, graceful.watcher(), &tasks);
                 }
             }
         };
+        let last = Instant::now() + LAST_CALL;
+        while let Ok((stream, permit)) = timeout_at(last, accept(&listener, &connections)).await {
+            serve(stream, permit, &router, &app, graceful.watcher(), &tasks);
+        }
         drop(listener);
         tasks.close();
+        sleep(LAST_CALL).await;
         // What does not close in time is dropped with the runtime.
-        let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
+        let _ = timeout(FAREWELL, graceful.shutdown()).await;
         cancelled
     }
 }
@@ -153,7 +164,7 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> (TcpStr
             Err(error) => {
                 // Out of file handles, most likely: trying again at once would only spin.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                sleep(Duration::from_millis(50)).await;
             }
         }
     }

@@ -7,7 +7,7 @@ use exec_core::{Error, ErrorKind};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// How long whoever is sent away should wait before asking our successor.
+/// How long whoever is sent away should wait before asking again, us or our successor.
 const COME_BACK: Duration = Duration::from_secs(1);
 
 /// What callers are told who come while the server stops, or whose execution outlasts its grace.
@@ -17,9 +17,17 @@ pub(crate) fn stopping() -> Error {
         .with_retry_after(COME_BACK)
 }
 
-/// `error` as the caller is told it. Executions are cancelled from above by nothing but the end of the server.
+/// `error` as the caller is told it. Executions are cancelled from above by nothing but the end of the server. Nobody
+/// knows when there will be room for one that was turned away, so its caller is told to come back as soon as a header can
+/// say.
 pub(crate) fn explained(error: Error) -> Error {
-    if error.kind() == ErrorKind::Cancelled { stopping() } else { error }
+    match error.kind() {
+        ErrorKind::Cancelled => stopping(),
+        ErrorKind::Overloaded if error.is_unsent() && error.retry_after().is_none() => {
+            error.with_retry_after(COME_BACK)
+        }
+        _ => error,
+    }
 }
 
 /// Counts the executions under way and knows whether new ones may begin.

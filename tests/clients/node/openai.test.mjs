@@ -241,3 +241,12 @@ describe('patience', () => {
     await upstreamSawLeave('fault:headers=20s');
   });
 });
+
+test('another provider goes on where one broke off, and the last chunk says so', gatewayOnly, async () => {
+  const chunks = [];
+  for await (const chunk of await chat('relay/fault:cut=40', { stream: true })) chunks.push(chunk);
+  const heard = await read(chunks);
+  assert.deepEqual([heard.text, heard.finishes], [text(), ['stop']]);
+  const told = chunks.filter((chunk) => chunk.exec).map(({ exec }) => [exec.integrity, exec.provider]);
+  assert.deepEqual(told, [['continued', 'well']]);
+});

@@ -169,6 +169,16 @@ class OpenAIUpstream(Answers, Base):
     prefix = "up/"
 
 
+class TakenOver(Base):
+    @gateway_only
+    def test_another_provider_goes_on_and_the_end_says_so(self):
+        with self.client.messages.stream(**self.request("relay/fault:cut=40")) as stream:
+            told = [event.model_extra["exec"] for event in stream if "exec" in (event.model_extra or {})]
+            final = stream.get_final_message()
+        self.assertEqual((said(final), final.stop_reason), (text(), "end_turn"))
+        self.assertEqual([(extra["integrity"], extra["provider"]) for extra in told], [("continued", "well")])
+
+
 class Refusals(Base):
     @gateway_only
     def test_unauthorized_upstream(self):

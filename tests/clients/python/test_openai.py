@@ -256,6 +256,24 @@ class Lists(Base):
         self.assertEqual(len(ids), len(set(ids)))
 
 
+class TakenOver(Base):
+    @gateway_only
+    def test_another_provider_goes_on_and_the_last_chunk_says_so(self):
+        chunks = list(self.chat("relay/fault:cut=40", stream=True))
+        said, finishes, _ = read(chunks)
+        self.assertEqual((said, finishes), (text(), ["stop"]))
+        told = [chunk.model_extra["exec"] for chunk in chunks if "exec" in (chunk.model_extra or {})]
+        self.assertEqual([(extra["integrity"], extra["provider"]) for extra in told], [("continued", "well")])
+
+    @gateway_only
+    def test_the_helper_of_the_package_folds_it(self):
+        request = {"model": "relay/fault:cut=40", "messages": MESSAGES}
+        with self.client.chat.completions.stream(**request) as stream:
+            answer = stream.get_final_completion()
+        self.assertEqual(answer.choices[0].message.content, text())
+        self.assertEqual(answer.choices[0].finish_reason, "stop")
+
+
 class Refusals(Base):
     @gateway_only
     def test_unauthorized_upstream(self):

@@ -28,6 +28,7 @@ const TABLE: &[Rule] = &[
     Rule { name: "exec-providers", ours: Some(&["exec-core", "exec-pool", "exec-middleware"]), banned: &[] },
     Rule { name: "exec-server", ours: None, banned: &[] },
     Rule { name: "benches", ours: None, banned: &[] },
+    Rule { name: "behaviour", ours: None, banned: &[] },
     Rule { name: "xtask", ours: Some(&[]), banned: &[] },
 ];
 

@@ -156,6 +156,13 @@ impl Answer {
         self.source.count() == 0 && (self.refuse || !self.calls.is_empty())
     }
 
+    /// Leaves out what the conversation already ends with.
+    pub(super) fn go_on_from(&mut self, said: &str) {
+        if let Some(rest) = self.source.after(said) {
+            self.source = rest;
+        }
+    }
+
     /// Tokens of the reasoning, if there is any.
     pub(super) fn thoughts(&self) -> u64 {
         if self.reasoning { super::text::THOUGHTS } else { 0 }

@@ -127,6 +127,12 @@ impl Failure {
         }
     }
 
+    /// Without the words that say when to come back.
+    pub(super) fn without_hint(self) -> Self {
+        let message = self.message.replace(" Please try again in 20s.", "");
+        Self { message: message.into(), ..self }
+    }
+
     /// The JSON body.
     pub(super) fn render(&self, format: Format, request: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);

@@ -5,7 +5,8 @@
 //! `POST /v1/chat/completions`, `POST /v1/embeddings`, `POST /v1/messages`, `GET /v1/models` (in Anthropic's shape if the
 //! `anthropic-version` header is there) and `GET /v1/models/{id}`. Any key is good but none and `bad-key`; any model
 //! is known but `missing…`. Limits such as `max_tokens` are not applied: an answer is always [`text`] of 60 tokens unless the
-//! scenario says otherwise.
+//! scenario says otherwise. A conversation that ends with a turn of the assistant is continued: if the answer begins with what
+//! that turn says, only the rest of it is said. As with the real API, Anthropic's may not end with white space.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -35,7 +36,10 @@
 //! | `status=CODE` | a failure with this status, in the format's shape |
 //! | `error=NAME` | a typed failure: `context_length`, `content_filter`, `insufficient_quota`, `rate_limit`, `overloaded`, `model_not_found`, `bad_json` (HTML), `billing`, `prefill_rejected`; with `status` that status, with `stream-error` inside the stream |
 //! | `retry-after=TEXT`, `retry-after-ms=N` | these headers on failures; an HTTP date may have its comma |
+//! | `unlimited` | no word about limits, also on a 429: neither headers nor when to come back |
 //! | `flap=N` | the first N requests with exactly this SPEC get 503; forgotten by a reset |
+//! | `times=N` · `for=DUR` | the SPEC holds for the first N requests with exactly it · until so long after the first; later ones are answered faithfully; forgotten by a reset |
+//! | `no-prefill` | a conversation that ends with a turn of the assistant is refused as `prefill_rejected` |
 //! | `hang` | the request is read and never answered |
 //! | `reset=before` · `reset=headers` · `reset=K` | RST before any byte, after the head, after K tokens |
 //! | `cut=K` | the connection is closed after K tokens, the body not ended |
@@ -73,6 +77,7 @@ mod json;
 mod models;
 mod openai;
 mod play;
+mod prefill;
 mod request;
 mod serve;
 mod stats;

@@ -4,6 +4,7 @@ use super::connection::{Connection, Flow, Stop};
 use super::error::{Failure, Format, HTML};
 use super::fault::{Break, Faults, Instead};
 use super::play::{self, Unary};
+use super::prefill::{check_prefill, prefill};
 use super::request::{NoRequest, Request};
 use super::stats::Ledger;
 use super::wire::{Wire, reason};
@@ -89,6 +90,7 @@ async fn answer(conn: &mut Connection, ledger: &Ledger, request: &Request, ask: 
         Ok(faults) => (faults, None),
         Err(reason) => (Faults::default(), Some(reason)),
     };
+    let faults = if ledger.concerns(&faults) { faults } else { Faults::default() };
     let mut wire = Wire::new(conn, format, id, request.keep_alive(), &faults);
     if let Some(reason) = wrong {
         return fail(&mut wire, &Failure::invalid(reason, Some("x-fault")), &faults).await;
@@ -151,6 +153,7 @@ fn asked_failure(ledger: &Ledger, format: Format, model: &str, faults: &Faults) 
         (None, Some(status)) => Failure::of_status(format, status, model),
         (None, None) => return None,
     };
+    let failure = if faults.unlimited { failure.without_hint() } else { failure };
     let status = faults.status.unwrap_or(failure.status);
     Some(Failure { status, ..failure })
 }
@@ -184,10 +187,16 @@ async fn plain(wire: &mut Wire<'_>, body: Result<Vec<u8>, Failure>, faults: &Fau
 }
 
 async fn chat(wire: &mut Wire<'_>, request: &Request, ask: &Ask, faults: &Faults) -> Flow {
-    if let Err(failure) = ask.check(wire.format) {
+    let prefill = prefill(&request.body);
+    let checked =
+        ask.check(wire.format).and_then(|()| check_prefill(wire.format, prefill.as_deref(), faults));
+    if let Err(failure) = checked {
         return fail(wire, &failure, faults).await;
     }
-    let answer = Answer::new(wire.id, ask, request, faults);
+    let mut answer = Answer::new(wire.id, ask, request, faults);
+    if let Some(said) = prefill {
+        answer.go_on_from(&said);
+    }
     match (ask.stream.unwrap_or(false), wire.format) {
         (false, Format::OpenAi) => play::unary(wire, openai::unary(answer), faults).await,
         (false, Format::Anthropic) => play::unary(wire, anthropic::unary(answer), faults).await,

@@ -1,4 +1,5 @@
 //! Accounting: what was called, who is connected, who left.
+use super::fault::Faults;
 use super::request::Request;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -70,6 +71,9 @@ pub struct Seen {
     pub path: String,
     /// Query without the question mark.
     pub query: String,
+    /// When it was read completely, since the upstream's start.
+    #[serde(rename = "at_us", serialize_with = "micros")]
+    pub at: Duration,
     /// Headers in order, names in lower case; values that are not UTF-8 are left out.
     pub headers: Vec<(String, String)>,
     /// The first 64 KiB of the body, or an empty string if they are not UTF-8.
@@ -83,7 +87,7 @@ struct Inner {
     stats: Stats,
     departures: VecDeque<Departure>,
     last: VecDeque<Kept>,
-    flaps: HashMap<String, u64>,
+    flaps: HashMap<String, Flaps>,
     requests: u64,
 }
 
@@ -92,13 +96,28 @@ struct Inner {
 struct Kept {
     request: Request,
     body_len: usize,
+    at: Duration,
+}
+
+/// What was asked with one specification that does not hold for ever.
+#[derive(Debug)]
+struct Flaps {
+    requests: u64,
+    since: Instant,
 }
 
 /// Shared by all connections of one upstream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
     inner: Mutex<Inner>,
     changed: Notify,
+    started: Instant,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), changed: Notify::new(), started: Instant::now() }
+    }
 }
 
 impl Ledger {
@@ -134,11 +153,26 @@ impl Ledger {
 
     /// Whether this request with a flapping specification fails; counts it.
     pub(super) fn flaps(&self, spec: &str, times: u64) -> bool {
+        self.again(spec).0 <= times
+    }
+
+    /// Whether what the specification says holds for this request; counts it if that may change.
+    pub(super) fn concerns(&self, faults: &Faults) -> bool {
+        if faults.times.is_none() && faults.lasts.is_none() {
+            return true;
+        }
+        let (requests, age) = self.again(&faults.spec);
+        faults.times.is_none_or(|times| requests <= times) && faults.lasts.is_none_or(|time| age < time)
+    }
+
+    /// Counts a request with a specification: how many there were, and how long ago the first was.
+    fn again(&self, spec: &str) -> (u64, Duration) {
         let mut inner = self.lock();
         let key = if inner.flaps.len() < MAX_KEYS || inner.flaps.contains_key(spec) { spec } else { "other" };
-        let seen = inner.flaps.entry(key.to_owned()).or_default();
-        *seen += 1;
-        *seen <= times
+        let fresh = || Flaps { requests: 0, since: Instant::now() };
+        let seen = inner.flaps.entry(key.to_owned()).or_insert_with(fresh);
+        seen.requests += 1;
+        (seen.requests, seen.since.elapsed())
     }
 
     /// Resolves with the first snapshot that satisfies `predicate`. Cancel safe.
@@ -166,7 +200,11 @@ impl Ledger {
 
     /// Counts a request until the guard is ended or dropped.
     pub(super) fn begin(&self, request: &Request, model: &str) -> InFlight<'_> {
-        let kept = Kept { request: request.detached(KEPT_BODY), body_len: request.body.len() };
+        let kept = Kept {
+            request: request.detached(KEPT_BODY),
+            body_len: request.body.len(),
+            at: self.started.elapsed(),
+        };
         let id = self.update(|inner| {
             let stats = &mut inner.stats;
             stats.calls += 1;
@@ -252,6 +290,7 @@ fn seen(kept: &Kept) -> Seen {
         method: request.method().to_owned(),
         path: request.path().to_owned(),
         query: request.query().to_owned(),
+        at: kept.at,
         headers: request.headers().map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned())).collect(),
         body: longest_utf8(&request.body).to_owned(),
         body_len: kept.body_len,

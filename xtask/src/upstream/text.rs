@@ -133,6 +133,25 @@ impl Source {
         })
     }
 
+    /// What is left after `said`, in the same tokens but for the first; `None` if the text does not begin with it.
+    pub(super) fn after(&self, said: &str) -> Option<Self> {
+        let tokens: Vec<String> = match self {
+            Self::Words(count) => (0..*count).map(token).collect(),
+            Self::Filler(_) => return None,
+            Self::Fixed(tokens) => tokens.clone(),
+        };
+        let mut said = said;
+        let mut rest = Vec::new();
+        for token in tokens {
+            if let Some(further) = said.strip_prefix(token.as_str()) {
+                said = further;
+            } else {
+                rest.push(token.strip_prefix(std::mem::take(&mut said))?.to_owned());
+            }
+        }
+        said.is_empty().then_some(Self::Fixed(rest))
+    }
+
     /// Cuts a text into tokens of 16 characters.
     pub(super) fn cut(text: &str) -> Self {
         let chars: Vec<char> = text.chars().collect();
@@ -161,6 +180,15 @@ mod tests {
             (0..source.count()).for_each(|i| source.write(i, &mut out));
             assert_eq!(out.len() as u64, source.json_len());
         }
+        let whole = text(20);
+        for at in (0..=whole.len()).filter(|at| whole.is_char_boundary(*at)) {
+            let rest = Source::Words(20).after(&whole[..at]).unwrap();
+            let mut out = String::new();
+            let Source::Fixed(tokens) = rest else { panic!("{rest:?}") };
+            tokens.iter().for_each(|token| out.push_str(token));
+            assert_eq!(out, whole[at..]);
+        }
+        assert!(Source::Words(20).after("tok1").is_none() && Source::Words(1).after("tok0 tok1").is_none());
         assert!(text(60).starts_with("tok0 tok1 tok2 tok3汉字 tok4"));
     }
 }

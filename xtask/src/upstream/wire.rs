@@ -66,6 +66,8 @@ impl<'a> Wire<'a> {
         put(out, format_args!("content-type: {}\r\n", head.content_type));
         let limited = head.status == 429;
         let headers = match (self.format, limited) {
+            (Format::OpenAi, _) if faults.unlimited => "x-request-id: ",
+            (Format::Anthropic, _) if faults.unlimited => "request-id: ",
             (Format::OpenAi, false) => OPENAI,
             (Format::OpenAi, true) => OPENAI_LIMITED,
             (Format::Anthropic, false) => ANTHROPIC,

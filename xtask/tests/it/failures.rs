@@ -1,7 +1,9 @@
 //! Failures in their true shapes.
-use crate::client::{ANTHROPIC, OPENAI, anthropic, chat, openai, raw, send};
+use crate::client::{ANTHROPIC, LIMIT, OPENAI, Reply, anthropic, chat, openai, raw, send};
 use serde_json::json;
-use xtask::upstream::Upstream;
+use std::time::Duration;
+use tokio::time::Instant;
+use xtask::upstream::{Upstream, text};
 
 #[tokio::test]
 async fn every_status_has_a_body_of_its_format() {
@@ -125,4 +127,58 @@ async fn a_flapping_scenario_fails_first_and_starts_over_on_reset() {
     assert_eq!(openai(&upstream, "flap=2,tokens=1", json!({})).await.status(), 503);
     upstream.reset();
     assert_eq!(openai(&upstream, "flap=2", json!({})).await.status(), 503);
+}
+
+#[tokio::test]
+async fn a_scenario_that_holds_for_a_while_is_over_afterwards() {
+    let upstream = Upstream::start().await.unwrap();
+    for wanted in [429, 429, 200] {
+        let reply = openai(&upstream, "status=429,retry-after=2,times=2", json!({})).await;
+        assert_eq!(reply.status(), wanted);
+    }
+    let outage = || openai(&upstream, "status=500,for=50ms", json!({}));
+    let start = Instant::now();
+    assert_eq!(outage().await.status(), 500);
+    let recovered = async { while outage().await.status() != 200 {} };
+    tokio::time::timeout(LIMIT, recovered).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn a_conversation_that_the_assistant_ends_is_continued_or_refused() {
+    let upstream = Upstream::start().await.unwrap();
+    let ends_with = |said: &str| json!({"stream": true, "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": said}]});
+    let said = text(40);
+    for reply in
+        [openai(&upstream, "", ends_with(&said)).await, anthropic(&upstream, "", ends_with(&said)).await]
+    {
+        let deltas = reply.events().into_iter();
+        let places = ["/choices/0/delta/content", "/delta/text"];
+        let rest: String = deltas
+            .filter_map(|event| places.iter().find_map(|at| event.pointer(at)?.as_str().map(str::to_owned)))
+            .collect();
+        assert_eq!(said.clone() + &rest, text(60));
+    }
+    for reply in [
+        openai(&upstream, "no-prefill", ends_with(&said)).await,
+        anthropic(&upstream, "no-prefill", ends_with(&said)).await,
+        anthropic(&upstream, "", ends_with("so ")).await,
+    ] {
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+    }
+    assert_eq!(openai(&upstream, "no-prefill", json!({})).await.status(), 200);
+}
+
+#[tokio::test]
+async fn headers_about_limits_can_be_left_out() {
+    let upstream = Upstream::start().await.unwrap();
+    let limits = |reply: &Reply| reply.head.contains("ratelimit");
+    assert!(limits(&openai(&upstream, "status=429", json!({})).await));
+    for reply in [
+        openai(&upstream, "status=429,unlimited", json!({})).await,
+        anthropic(&upstream, "status=429,unlimited", json!({})).await,
+    ] {
+        assert!(reply.status() == 429 && !limits(&reply) && reply.head.contains("request-id: req_"));
+        assert!(!reply.text().contains("try again"), "{}", reply.text());
+    }
 }

@@ -118,7 +118,9 @@ impl BreakerConfig {
         })
     }
 
-    fn problems(&self) -> Vec<FieldError> {
+    /// Everything that is wrong with the settings; nothing when a breaker can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
         let mut found = Problems::default();
         for (path, rate) in [("failure_rate", self.failure_rate), ("slow_rate", self.slow_rate)] {
             found.share(path, rate.unwrap_or(1.0));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use exec_core::{
-    Context, End, Error, ErrorKind, FieldError, Middleware, Next, Remedy, Request, Response, Result,
+    Allowance, Context, End, Error, ErrorKind, FieldError, Middleware, Next, RateLimitHint, Remedy, Request,
+    Response, Result,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -60,7 +61,9 @@ impl Default for AdaptiveConfig {
 }
 
 impl AdaptiveConfig {
-    fn problems(&self) -> Vec<FieldError> {
+    /// Everything that is wrong with the settings; nothing when a limit can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         out_of_range(&mut errors, "min", self.min, 1);
         out_of_range(&mut errors, "max", self.max, 1);
@@ -97,19 +100,11 @@ impl AdaptiveConfig {
     }
 }
 
-/// What a backend says of the rate it allows, as its rate-limit headers do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hint {
-    /// So many calls are left.
-    pub remaining: u32,
-    /// For so long.
-    pub reset: Duration,
-}
-
 /// Lets as many calls through at once as the backend does without a queue of its own. A clone is a handle of the same limit.
 ///
 /// It grows while calls are as fast as they can be and shrinks when they become slower, when one is refused with
-/// `RateLimited` or `Overloaded`, and when one runs into a time limit. It stays as it is while less than half of it is
+/// `RateLimited` or `Overloaded`, and when one runs into a time limit. What the provider says of its own limits, in an
+/// answer's [report](exec_core::Report::limits) or as the time to wait of a refusal, is kept as long as it holds. It stays as it is while less than half of it is
 /// used. What counts is the time until an answer begins, not how long its body takes to read; the place is held until the
 /// body is over. Waiting, priorities and refusal are those of a [`ConcurrencyLimit`](crate::ConcurrencyLimit), with the
 /// code `adaptive_limit`. A call that is dropped gives its place back and says nothing.
@@ -155,11 +150,11 @@ impl AdaptiveLimit {
         Ok(Self { shared: Arc::new(shared), door })
     }
 
-    /// Takes into account what the backend says of the rate it allows: until the hint ends, no more calls are let through at
-    /// once than that rate keeps busy.
-    pub fn hint(&self, hint: Hint) {
-        let rate = f64::from(hint.remaining) / hint.reset.as_secs_f64().max(0.001);
-        self.shared.adapt(|gradient, now| gradient.cap(rate, now.saturating_add(hint.reset)));
+    /// Takes into account what the provider says of its limits, for who has it from elsewhere than an answer's report: until
+    /// its calls are all there again, no more are let through at once than what is left keeps busy, and while it has no
+    /// tokens left as few as may be. How many tokens a call will take is not known here, so tokens that are left say nothing.
+    pub fn hint(&self, hint: &RateLimitHint) {
+        self.shared.hint(hint);
     }
 
     /// What it knows about itself.
@@ -182,13 +177,30 @@ impl Shared {
         woken.wake();
     }
 
-    fn answered(&self, latency: Duration) {
+    fn hint(&self, hint: &RateLimitHint) {
+        let told = |allowance: Allowance| Some((allowance.rate()?, allowance.reset?));
+        let spent = hint.tokens.filter(|tokens| tokens.remaining == Some(0));
+        if let Some((rate, reset)) = spent.or(hint.requests).and_then(told) {
+            self.adapt(|gradient, now| gradient.cap(rate, now.saturating_add(reset)));
+        }
+    }
+
+    fn answered(&self, latency: Duration, response: &Response) {
+        if let Some(hint) = &response.report.limits
+            && !response.report.cached
+        {
+            self.hint(hint);
+        }
         let busy = self.bulkhead.in_flight();
         self.adapt(|gradient, now| gradient.sample(latency, busy, now));
     }
 
     fn failed(&self, error: &Error) {
-        let ours = error.is_unsent() || error.remedy() == Remedy::Stop;
+        // What never left says nothing about the backend: another guard of ours refused it.
+        if error.is_unsent() {
+            return;
+        }
+        let ours = error.remedy() == Remedy::Stop;
         match (error.kind(), error.retry_after()) {
             (ErrorKind::RateLimited, Some(wait)) => self.adapt(|gradient, now| {
                 gradient.dropped();
@@ -224,7 +236,7 @@ impl Middleware for AdaptiveLimit {
         let started = Instant::now();
         match next.run(request, context).await {
             Ok(response) => {
-                self.shared.answered(started.elapsed());
+                self.shared.answered(started.elapsed(), &response);
                 Ok(hold(response, seat, &self.shared))
             }
             Err(error) => {

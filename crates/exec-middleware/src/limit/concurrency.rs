@@ -35,7 +35,9 @@ impl Default for ConcurrencyConfig {
 }
 
 impl ConcurrencyConfig {
-    fn problems(&self) -> Vec<FieldError> {
+    /// Everything that is wrong with the settings; nothing when a limit can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         out_of_range(&mut errors, "limit", self.limit, 1);
         out_of_range(&mut errors, "queue", self.queue, 0);

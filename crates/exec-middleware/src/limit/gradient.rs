@@ -39,8 +39,10 @@ pub(crate) struct Gradient {
     /// How long one takes now: the mean of about the last [`SURE`] calls.
     now: Option<f64>,
     window: Window,
-    /// What others say the limit must not exceed, and until when.
+    /// What the backend's rate allows, and until when.
     cap: Option<(f64, Duration)>,
+    /// Where a refusal holds the limit, and until when.
+    held: Option<(f64, Duration)>,
     /// Windows until the next probe, and how far apart probes are.
     until_probe: u32,
     between_probes: u32,
@@ -75,6 +77,7 @@ impl Gradient {
             now: None,
             window: Window::default(),
             cap: None,
+            held: None,
             until_probe: FIRST_PROBE,
             between_probes: FIRST_PROBE,
             phase: Phase::Steady,
@@ -89,8 +92,8 @@ impl Gradient {
             Phase::Steady => self.limit,
             Phase::Draining { back, .. } | Phase::Measuring { back } => back / 2.0,
         };
-        let cap = self.cap.filter(|(_, until)| now < *until).map_or(self.bounds.max, |(cap, _)| cap);
-        limit.min(cap).clamp(self.bounds.min, self.bounds.max) as usize
+        let caps = [self.cap, self.held].into_iter().flatten().filter(|(_, until)| now < *until);
+        caps.fold(limit, |limit, (cap, _)| limit.min(cap)).clamp(self.bounds.min, self.bounds.max) as usize
     }
 
     /// A call took `latency` and ended at `now`, when `in_flight` were under way.
@@ -147,7 +150,7 @@ impl Gradient {
 
     /// Until `until` the limit does not grow.
     pub(crate) fn hold(&mut self, until: Duration) {
-        self.cap = Some((self.limit, until));
+        self.held = Some((self.limit, until));
     }
 
     fn close_window(&mut self, now: Duration) {

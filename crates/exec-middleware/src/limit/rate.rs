@@ -14,6 +14,7 @@ mod names;
 mod reservation;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 
 pub use self::charge::Charge;
 use self::charge::Unit;
+pub(crate) use self::charge::estimate_tokens;
 pub use self::config::{Limit, Per, RateLimitConfig};
 use self::keys::{Call, Denial, Scope, Why, admit};
 pub use self::meter::Mode;
@@ -42,6 +44,8 @@ pub use self::reservation::RateReservation;
 ///   cache uses no tokens and no money.
 /// - **A denial** has the kind `RateLimited` and the exact time after which the call, alone, is admitted. A call that is
 ///   larger than a whole limit never is, and its error says so with the remedy `Stop`.
+/// - **What never left costs nothing.** A call that another guard below refused, or that did not reach its provider, is
+///   given back.
 /// - **Bounded keys.** Keys are forgotten when nothing of them counts any more, and never before.
 ///
 /// Dropping the future settles the call at what was set aside: it was on its way. Put it outside of a cache and of a
@@ -83,6 +87,7 @@ struct Inner {
     exact: bool,
     uses: Uses,
     born: Instant,
+    refused: AtomicU64,
 }
 
 impl Inner {
@@ -103,7 +108,8 @@ impl RateLimit {
         let exact = rules.values().flatten().all(|(_, rule)| rule.mode == Mode::Exact);
         let uses = Uses::of(&rules.keys().copied().collect::<Vec<_>>());
         let scopes = rules.into_iter().map(|(per, rules)| Scope::new(per, rules, config.keys)).collect();
-        Ok(Self { inner: Arc::new(Inner { scopes, config, metered, exact, uses, born: Instant::now() }) })
+        let (born, refused) = (Instant::now(), AtomicU64::new(0));
+        Ok(Self { inner: Arc::new(Inner { scopes, config, metered, exact, uses, born, refused }) })
     }
 
     /// What would be set aside for `request`. O(n) over an input that was not received as bytes.
@@ -138,7 +144,7 @@ impl RateLimit {
                 let at = call.now;
                 Ok(RateReservation::new(self.inner.clone(), Owner::of(who, self.inner.uses), charge, at))
             }
-            Some(denial) => Err(refuse(denial, context)),
+            Some(denial) => Err(self.refuse(denial, context)),
         }
     }
 
@@ -150,7 +156,7 @@ impl RateLimit {
         let (who, now) = (Who::of(request, context), self.inner.now());
         match admit(&self.inner.scopes, &mut Call { who, charge, now }) {
             None => Ok(()),
-            Some(denial) => Err(refuse(denial, context)),
+            Some(denial) => Err(self.refuse(denial, context)),
         }
     }
 
@@ -173,15 +179,45 @@ impl RateLimit {
     pub fn keys(&self) -> usize {
         self.inner.scopes.iter().map(Scope::keys).sum()
     }
+
+    /// What it knows about itself. O(shards).
+    #[must_use]
+    pub fn stats(&self) -> RateStats {
+        let (who, now) = (Who::default(), self.inner.now());
+        let everybody = self.inner.scopes.iter().find(|scope| scope.is_global());
+        let left = |unit| everybody.and_then(|scope| scope.left(who, unit, now));
+        RateStats {
+            keys: self.keys(),
+            refused: self.inner.refused.load(Ordering::Relaxed),
+            requests_left: left(Unit::Requests),
+            tokens_left: left(Unit::Tokens),
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, denial: Denial, context: &Context) -> Error {
+        self.inner.refused.fetch_add(1, Ordering::Relaxed);
+        refuse(denial, context)
+    }
+}
+
+/// A look at a [`RateLimit`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateStats {
+    /// How many keys are remembered, of all kinds.
+    pub keys: usize,
+    /// Calls that were refused since it was made.
+    pub refused: u64,
+    /// The requests that the limits for everybody leave now, if there are such.
+    pub requests_left: Option<u64>,
+    /// The same for tokens.
+    pub tokens_left: Option<u64>,
 }
 
 #[async_trait]
 impl Middleware for RateLimit {
     async fn handle(&self, request: Request, context: &Context, next: Next<'_>) -> Result<Response> {
-        if !self.inner.metered {
-            self.check(&request, context, Charge::CALL)?;
-            return next.run(request, context).await;
-        }
         let mut reservation = self.reserve(&request, context)?;
         reservation.mark_sent();
         match next.run(request, context).await {
@@ -189,6 +225,7 @@ impl Middleware for RateLimit {
                 reservation.settle_call();
                 Ok(response)
             }
+            Ok(response) if !self.inner.metered => Ok(response),
             Ok(response) => Ok(response.on_end(move |end| {
                 if let End::Complete(summary) = end {
                     reservation.settle_summary(summary);

@@ -48,6 +48,24 @@ impl Default for BackoffConfig {
     }
 }
 
+impl BackoffConfig {
+    /// Everything that is wrong with the settings; nothing when a schedule can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if self.base.is_zero() {
+            errors.push(FieldError::new("base", "out_of_range", "must be longer than 0s"));
+        }
+        if !(self.base..=LONGEST).contains(&self.cap) {
+            errors.push(FieldError::new("cap", "out_of_range", "must be between `base` and 24h"));
+        }
+        if !(1.0..=f64::MAX).contains(&self.factor) {
+            errors.push(FieldError::new("factor", "out_of_range", "must be at least 1"));
+        }
+        errors
+    }
+}
+
 /// A schedule of delays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
@@ -60,16 +78,7 @@ impl Backoff {
     /// # Errors
     /// Everything that is wrong with them: `base` not above 0, `cap` below `base` or above a day, `factor` below 1.
     pub fn new(config: BackoffConfig) -> Result<Self, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        if config.base.is_zero() {
-            errors.push(FieldError::new("base", "out_of_range", "must be longer than 0s"));
-        }
-        if !(config.base..=LONGEST).contains(&config.cap) {
-            errors.push(FieldError::new("cap", "out_of_range", "must be between `base` and 24h"));
-        }
-        if !(1.0..=f64::MAX).contains(&config.factor) {
-            errors.push(FieldError::new("factor", "out_of_range", "must be at least 1"));
-        }
+        let errors = config.problems();
         if errors.is_empty() { Ok(Self { config }) } else { Err(errors) }
     }
 

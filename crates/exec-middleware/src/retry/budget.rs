@@ -36,6 +36,37 @@ impl Default for RetryBudgetConfig {
     }
 }
 
+impl RetryBudgetConfig {
+    /// Everything that is wrong with the settings; nothing when a budget can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if !(0.0..=1.0).contains(&self.ratio) {
+            errors.push(FieldError::new("ratio", "out_of_range", "must be between 0 and 1"));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&self.ttl) {
+            errors.push(FieldError::new("ttl", "out_of_range", "must be between 1s and 60s"));
+        }
+        if self.floor == 0 && self.ratio <= 0.0 {
+            let text = "with a ratio of 0 no retry is ever allowed";
+            errors.push(FieldError::new("floor", "out_of_range", text));
+        }
+        errors
+    }
+}
+
+/// A look at a [`RetryBudget`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryBudgetStats {
+    /// The requests it remembers.
+    pub requests: u64,
+    /// The retries it remembers.
+    pub retries: u64,
+    /// So many more retries are allowed now.
+    pub left: u64,
+}
+
 /// A budget of retries, shared by all its clones.
 ///
 /// Within any `ttl` at most `floor + ratio * requests` retries are allowed. Requests are counted with a delay of at most
@@ -61,20 +92,7 @@ impl RetryBudget {
     /// # Errors
     /// Everything that is wrong with them: `ratio` outside 0 to 1, `ttl` outside 1 s to 60 s, neither floor nor ratio.
     pub fn new(config: RetryBudgetConfig) -> Result<Self, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        if !(0.0..=1.0).contains(&config.ratio) {
-            errors.push(FieldError::new("ratio", "out_of_range", "must be between 0 and 1"));
-        }
-        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&config.ttl) {
-            errors.push(FieldError::new("ttl", "out_of_range", "must be between 1s and 60s"));
-        }
-        if config.floor == 0 && config.ratio <= 0.0 {
-            errors.push(FieldError::new(
-                "floor",
-                "out_of_range",
-                "with a ratio of 0 no retry is ever allowed",
-            ));
-        }
+        let errors = config.problems();
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -93,20 +111,38 @@ impl RetryBudget {
     /// Takes one retry, or says that none is left. Never waits.
     #[must_use]
     pub fn withdraw(&self) -> bool {
-        let RetryBudgetConfig { floor, ratio, .. } = self.0.config;
         let mut window = self.0.count_pending();
-        #[expect(clippy::cast_precision_loss, reason = "counts of at most 60 seconds")]
-        let allowed = f64::from(floor) + ratio * window.requests() as f64;
-        #[expect(clippy::cast_precision_loss, reason = "counts of at most 60 seconds")]
-        let granted = (window.retries() + 1) as f64 <= allowed;
+        let granted = self.0.allowed(&window) > window.retries();
         if granted {
             window.slots[0].retries += 1;
         }
         granted
     }
+
+    /// What it knows about itself.
+    #[must_use]
+    pub fn stats(&self) -> RetryBudgetStats {
+        let window = self.0.count_pending();
+        let (requests, retries) = (window.requests(), window.retries());
+        RetryBudgetStats { requests, retries, left: self.0.allowed(&window).saturating_sub(retries) }
+    }
 }
 
 impl Inner {
+    /// How many retries `window` may hold.
+    fn allowed(&self, window: &Window) -> u64 {
+        let RetryBudgetConfig { floor, ratio, .. } = self.config;
+        #[expect(clippy::cast_precision_loss, reason = "counts of at most 60 seconds")]
+        let share = ratio * window.requests() as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, rounded down"
+        )]
+        let share = share as u64;
+        u64::from(floor) + share
+    }
+
     /// Moves the window to now. Requests without a slot go where the window stood: they came later, so they are
     /// forgotten too early rather than too late.
     fn count_pending(&self) -> MutexGuard<'_, Window> {
@@ -178,7 +214,9 @@ mod tests {
     async fn a_floor_a_share_and_no_more_until_time_has_passed() {
         let budget = budget(3, 0.1);
         (0..100).for_each(|_| budget.deposit());
+        assert_eq!((budget.stats().requests, budget.stats().left), (100, 13));
         assert_eq!(granted(&budget, 50), 13);
+        assert_eq!((budget.stats().retries, budget.stats().left), (13, 0));
         tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!(granted(&budget, 50), 0);
         tokio::time::advance(Duration::from_secs(2)).await;

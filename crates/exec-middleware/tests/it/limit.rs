@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exec_core::testing::{Answer, Recorder, Script};
-use exec_core::{Context, ErrorKind, Event, Executor, Options, Priority};
-use exec_middleware::{AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, Hint};
+use exec_core::{
+    Allowance, Context, ErrorKind, Event, Executor, Options, Output, Pipeline, Priority, RateLimitHint,
+    Report, Response, executor_fn,
+};
+use exec_middleware::{AdaptiveConfig, AdaptiveLimit, ConcurrencyConfig, ConcurrencyLimit, Limit};
 use futures_util::{FutureExt, StreamExt};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::rate::limiter;
 use crate::{around, streamed, unary};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -193,7 +197,17 @@ async fn refusals_of_the_backend_shrink_the_limit_and_others_do_not() {
         pipeline.execute(unary(), &context()).await.unwrap_err();
         assert_eq!((adaptive.stats().limit, adaptive.stats().in_flight), (limit, 0), "{kind}");
     }
-    let adaptive = adaptive(|_| {});
+    let adaptive = self::adaptive(|_| {});
+    let ours = limiter(vec![Limit { requests: Some(1), ..Limit::default() }]);
+    let pipeline = Pipeline::around(Script::new("s", [Answer::text("a")])).with(adaptive.clone()).with(ours);
+    pipeline.execute(unary(), &context()).await.unwrap().collect().await.unwrap();
+    pipeline.execute(unary(), &context()).await.unwrap_err();
+    assert_eq!(
+        adaptive.stats().limit,
+        10,
+        "what another guard of ours refuses says nothing about the backend"
+    );
+    let adaptive = self::adaptive(|_| {});
     let answer = Answer::cut(&["a"]).then_error(ErrorKind::Overloaded);
     let pipeline = around(&Script::new("s", [answer]), adaptive.clone());
     pipeline.execute(streamed(), &context()).await.unwrap().collect().await.unwrap_err();
@@ -222,12 +236,37 @@ async fn it_grows_when_all_of_it_is_used_and_keeps_in_its_bounds() {
 #[tokio::test(start_paused = true)]
 async fn a_hint_is_kept_while_it_lasts() {
     let adaptive = adaptive(|_| {});
-    adaptive.hint(Hint { remaining: 3, reset: SECOND });
+    adaptive.hint(&hint(3, 9));
     assert_eq!(adaptive.stats().limit, 3);
     tokio::time::advance(2 * SECOND).await;
     let pipeline = around(&Script::new("s", [Answer::text("a")]), adaptive.clone());
     pipeline.execute(unary(), &context()).await.unwrap().collect().await.unwrap();
     assert_eq!(adaptive.stats().limit, 10);
+}
+
+/// So many calls and tokens are left for a second.
+fn hint(requests: u64, tokens: u64) -> RateLimitHint {
+    let left = |n| Some(Allowance { remaining: Some(n), reset: Some(SECOND), ..Allowance::default() });
+    RateLimitHint { requests: left(requests), tokens: left(tokens) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_answer_reports_of_the_limits_is_kept() {
+    let ask = async |hint: RateLimitHint, cached: bool| {
+        let report = Report { limits: Some(Arc::new(hint)), cached, ..Report::default() };
+        let backend = executor_fn(move |_, _| {
+            let report = report.clone();
+            Box::pin(async move { Ok(Response::full(Output::default()).with_report(report)) })
+        });
+        let adaptive = adaptive(|_| {});
+        let pipeline = Pipeline::new(backend).with(adaptive.clone());
+        drop(pipeline.execute(unary(), &context()).await.unwrap());
+        adaptive.stats().limit
+    };
+    assert_eq!(ask(hint(4, 9), false).await, 4);
+    assert_eq!(ask(hint(4, 0), false).await, 1, "no tokens are left");
+    assert_eq!(ask(hint(4, 9), true).await, 10, "what was kept says nothing about now");
+    assert_eq!(ask(RateLimitHint::default(), false).await, 10);
 }
 
 #[test]

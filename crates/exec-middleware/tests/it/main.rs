@@ -3,11 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod breaker;
+mod cache;
 mod catch_panic;
+mod composition;
+mod hedge;
+mod key;
 mod limit;
+mod monitor;
 mod rate;
 mod retry;
 mod settle;
+mod share;
 mod stress;
 mod timeout;
 mod trace;

@@ -329,6 +329,18 @@ impl Drop for Alive {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_once_was_not_unsent_whatever_came_of_the_last_attempt() {
+    for (first, unsent) in [(false, false), (true, true)] {
+        let make = move |n| Error::new(ErrorKind::Overloaded, "busy").with_unsent(first || n > 1);
+        let (upstream, _) = failing(make);
+        let error =
+            upstream.with(retry(2).named("p")).execute(unary(), &Context::new("1")).await.unwrap_err();
+        assert_eq!(error.is_unsent(), unsent);
+        assert!(error.attempts().iter().all(|attempt| &*attempt.provider == "p"), "{error:?}");
+    }
+}
+
 #[test]
 fn one_seed_gives_one_run() {
     let run = |seed| {

@@ -8,7 +8,7 @@ use exec_core::{
     Chat, Chunk, Error, ErrorKind, Executor, Money, Options, Output, Pipeline, Remedy, Report, Request,
     Response, executor_fn,
 };
-use exec_middleware::{Charge, Limit, Mode, RateLimit, RateLimitConfig};
+use exec_middleware::{Charge, Limit, Mode, Per, RateLimit, RateLimitConfig};
 
 use crate::rate::{full, limiter, of, tokens, used, worth};
 use crate::{around, streamed, unary};
@@ -152,6 +152,23 @@ async fn a_stream_is_settled_at_its_end() {
     assert!(limit.tokens_left(&unary(), &of("a")).unwrap() < 500);
     answer.collect().await.unwrap();
     assert_eq!(limit.tokens_left(&unary(), &of("a")), Some(988));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_left_costs_nothing_also_where_only_calls_are_counted() {
+    let limit = limiter(vec![Limit { requests: Some(2), per: Per::Global, ..Limit::default() }]);
+    let refused = || Err(Error::new(ErrorKind::Overloaded, "full").with_unsent(true));
+    for _ in 0..10 {
+        let error = answering(refused, &limit).execute(unary(), &of("a")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
+    }
+    assert_eq!((limit.stats().requests_left, limit.stats().refused), (Some(2), 0));
+    let failed = || Err(Error::new(ErrorKind::Overloaded, "busy"));
+    for _ in 0..3 {
+        answering(failed, &limit).execute(unary(), &of("a")).await.unwrap_err();
+    }
+    let stats = limit.stats();
+    assert_eq!((stats.keys, stats.requests_left, stats.tokens_left, stats.refused), (1, Some(0), None, 1));
 }
 
 #[tokio::test(start_paused = true)]

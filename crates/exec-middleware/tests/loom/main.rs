@@ -31,5 +31,11 @@ mod limit {
     pub(crate) mod queue;
 }
 
+#[path = "../../src/cache"]
+mod cache {
+    pub(crate) mod relay;
+}
+
 mod breaker_model;
 mod limit_model;
+mod relay_model;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::block::answer_block;
 use super::json::{self, Json, Object};
 use super::usage::{stop_reason, usage_json};
+use crate::about::About;
 use crate::format::Reply;
 
 /// The message of a complete answer.
@@ -18,11 +19,12 @@ pub(super) fn message(output: &Output, reply: &Reply) -> Bytes {
     let mut content: Vec<_> = parts.filter_map(|(at, part)| answer_block(part, at)).collect();
     // The format has words only: a value is written as its JSON text.
     content.extend(data.iter().map(|text| Object::typed("text").with("text", text.as_str()).into()));
-    let message = envelope(reply)
+    let mut message = envelope(reply)
         .with("content", content)
         .with("stop_reason", stop_reason(&output.summary))
         .with("stop_sequence", json!(output.summary.stop_sequence))
         .with("usage", usage_json(output.summary.usage));
+    message.set_some("exec", About::of(&reply.report).map(|about| json!(about)));
     json::bytes(&message)
 }
 

@@ -7,7 +7,7 @@ use exec_core::{Error, ErrorKind, Remedy};
 use http::HeaderMap;
 
 use super::reset;
-use crate::fault::broken;
+use crate::fault::{SPENT_RULING, advised, broken, by_status, by_wording, is_code};
 use crate::key::Key;
 use crate::object::Object;
 use crate::retry_after::retry_after;
@@ -43,7 +43,9 @@ impl Said {
 /// The error of an answer with a status that is no success. `key` is in none of its texts.
 pub(super) fn of_status(status: u16, headers: &HeaderMap, body: &Bytes, key: &Key, now: SystemTime) -> Error {
     let said = Said::of(body);
-    let mut error = meaning(Some(status), &said, key);
+    let error = meaning(Some(status), &said, key);
+    let remedy = advised(headers, error.kind(), error.remedy());
+    let mut error = error.with_remedy(remedy);
     let wait = retry_after(headers, now).or_else(|| reset::until_reset(status, headers, now));
     if let Some(wait) = wait {
         error = error.with_retry_after(wait);
@@ -61,9 +63,10 @@ pub(super) fn of_event(data: &Bytes, key: &Key) -> Error {
 
 fn meaning(status: Option<u16>, said: &Said, key: &Key) -> Error {
     let text = said.message.as_deref().unwrap_or_default();
-    let (kind, remedy) = special(said, text).unwrap_or_else(|| {
+    let (kind, remedy, canonical) = special(status, said, text).unwrap_or_else(|| {
         let by_type = said.kind.as_deref().and_then(by_type);
-        by_type.unwrap_or_else(|| by_status(status.unwrap_or(500)))
+        let (kind, remedy) = by_type.unwrap_or_else(|| by_status(status.unwrap_or(500), text));
+        (kind, remedy, None)
     });
     let message = match (text.is_empty(), status) {
         (false, _) => key.message(text),
@@ -71,35 +74,29 @@ fn meaning(status: Option<u16>, said: &Said, key: &Key) -> Error {
         (true, None) => "the provider broke the answer off without a reason".to_owned(),
     };
     let mut error = Error::new(kind, message).with_remedy(remedy);
-    let code = said.detail.as_deref().or(said.kind.as_deref()).map(|code| key.redact(code));
+    let code = said.detail.as_deref().or(canonical).or(said.kind.as_deref()).map(|code| key.redact(code));
     if let Some(code) = code.filter(|code| is_code(code)) {
         error = error.with_code(code);
     }
     error
 }
 
-/// A code is for programs: short and plain.
-fn is_code(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
-}
-
 /// What only the words tell: these all come as `invalid_request_error` or `rate_limit_error`.
-fn special(said: &Said, text: &str) -> Option<(ErrorKind, Remedy)> {
-    let text = text.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let spent = said.detail.as_deref() == Some("enforced_spend_limit_reached")
-        || said.kind.as_deref() == Some("billing_error");
-    if spent || says(&["credit balance is too low", "specified api usage limits"]) {
-        return Some((ErrorKind::RateLimited, Remedy::Elsewhere));
+fn special(
+    status: Option<u16>,
+    said: &Said,
+    text: &str,
+) -> Option<(ErrorKind, Remedy, Option<&'static str>)> {
+    let (kind, remedy, code) = SPENT_RULING;
+    let is_spent = said.detail.as_deref() == Some("enforced_spend_limit_reached");
+    if is_spent || said.kind.as_deref() == Some("billing_error") || status == Some(402) {
+        return Some((kind, remedy, Some(code)));
     }
-    if !matches!(said.kind.as_deref(), None | Some("invalid_request_error")) {
-        return None;
-    }
-    if says(&["prompt is too long", "exceed context limit", "exceeds the context window", "context window"]) {
-        return Some((ErrorKind::ContextLength, Remedy::Stop));
-    }
-    says(&["content filtering policy"]).then_some((ErrorKind::ContentFiltered, Remedy::Stop))
+    let unspecific = matches!(said.kind.as_deref(), None | Some("invalid_request_error"));
+    let ruling = by_wording(status.unwrap_or(200), text);
+    ruling
+        .filter(|ruling| unspecific || *ruling == SPENT_RULING)
+        .map(|(kind, remedy, code)| (kind, remedy, Some(code)))
 }
 
 fn by_type(kind: &str) -> Option<(ErrorKind, Remedy)> {
@@ -114,22 +111,6 @@ fn by_type(kind: &str) -> Option<(ErrorKind, Remedy)> {
         "api_error" | "timeout_error" | "conflict_error" => (ErrorKind::Upstream, Remedy::Retry),
         _ => return None,
     })
-}
-
-fn by_status(status: u16) -> (ErrorKind, Remedy) {
-    match status {
-        401 => (ErrorKind::Unauthenticated, Remedy::Elsewhere),
-        402 => (ErrorKind::RateLimited, Remedy::Elsewhere),
-        403 => (ErrorKind::PermissionDenied, Remedy::Elsewhere),
-        404 => (ErrorKind::NotFound, Remedy::Elsewhere),
-        413 => (ErrorKind::TooLarge, Remedy::Stop),
-        429 => (ErrorKind::RateLimited, Remedy::Retry),
-        503 | 529 => (ErrorKind::Overloaded, Remedy::Retry),
-        408 | 409 | 425 | 500.. => (ErrorKind::Upstream, Remedy::Retry),
-        400..=499 => (ErrorKind::InvalidRequest, Remedy::Stop),
-        // A redirect, or a success that is none: this place is not what it was taken for.
-        _ => (ErrorKind::Upstream, Remedy::Elsewhere),
-    }
 }
 
 /// An answer that is none.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
+use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, RateLimitHint, Request, Result, Wire};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::SecretString;
 
 use super::stream::Stream;
-use super::{MESSAGES, decode, encode, error};
+use super::{MESSAGES, decode, encode, error, reset};
 use crate::format::{Answer, Decode, Encoded, Format};
 use crate::http::{OutgoingRequest, TransportError};
 use crate::key::Key;
@@ -30,11 +30,12 @@ pub struct Anthropic {
     key: Key,
     version: String,
     max_tokens: u64,
+    prefill: bool,
 }
 
 impl Default for Anthropic {
     fn default() -> Self {
-        Self { key: Key::default(), version: "2023-06-01".to_owned(), max_tokens: 4096 }
+        Self { key: Key::default(), version: "2023-06-01".to_owned(), max_tokens: 4096, prefill: true }
     }
 }
 
@@ -59,6 +60,13 @@ impl Anthropic {
     /// Sets how many tokens an answer may have when the caller does not say: the format must be told.
     pub fn with_default_max_tokens(mut self, max_tokens: u64) -> Self {
         self.max_tokens = max_tokens;
+        self
+    }
+
+    /// Whether its models go on from a turn of the assistant at the end of a conversation. Most do and the newest refuse,
+    /// which costs whoever asks for it one call that is not billed.
+    pub fn with_prefill(mut self, prefill: bool) -> Self {
+        self.prefill = prefill;
         self
     }
 
@@ -91,7 +99,8 @@ impl Format for Anthropic {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { streaming: true, ..Capabilities::of([Operation::CHAT, Operation::MODELS]) }
+        let operations = [Operation::CHAT, Operation::MODELS];
+        Capabilities { streaming: true, prefill: self.prefill, ..Capabilities::of(operations) }
     }
 
     fn encode(&self, request: &Request, model: &str) -> Result<Encoded> {
@@ -128,6 +137,10 @@ impl Format for Anthropic {
 
     fn error(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
         error::of_status(status, headers, body, &self.key, SystemTime::now())
+    }
+
+    fn limits(&self, headers: &HeaderMap) -> Option<RateLimitHint> {
+        reset::hint(headers, SystemTime::now())
     }
 
     fn models_path(&self) -> &'static str {

@@ -6,7 +6,7 @@
 //! pieces of it that come later are lost; its reader finds that its input is no JSON.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use exec_core::{Chunk, Error, Summary, ToolDelta, Verbatim};
+use exec_core::{Chunk, Error, ErrorKind, Handover, Report, Summary, ToolDelta, Verbatim};
 use serde_json::json;
 
 use super::MESSAGES;
@@ -15,6 +15,7 @@ use super::block::made_up_id;
 use super::held::Held;
 use super::json::{Json, Object};
 use super::usage::{stop_reason, usage_json};
+use crate::about::{About, NOT_HERE};
 use crate::format::{Render, Reply};
 use crate::lines::write_data;
 use crate::progress::Progress;
@@ -24,6 +25,9 @@ const MAX_CALLS: usize = 1024;
 
 /// The most bytes of one signature; what is longer is none that anybody would take back.
 const MAX_SIGNATURE: usize = 1 << 20;
+
+/// The name of the event that brings a piece of a block.
+const DELTA: &[u8] = super::stream_block::DELTA.as_bytes();
 
 /// A writer for one streamed answer.
 #[derive(Debug)]
@@ -81,6 +85,8 @@ impl Renderer {
                 self.open = None;
                 self.block += 1;
             }
+            // Words go on in the block they are in, whoever says them.
+            DELTA if matches!(event.means[..], [Chunk::Text(_)]) => self.open = Some(Open::Text),
             b"message_delta" => self.announced = true,
             b"message_stop" => self.state = State::Done,
             _ => {}
@@ -243,13 +249,27 @@ impl Renderer {
         out.put_slice(b"}}\n\n");
     }
 
+    /// Somebody else goes on. That the answer begins anew has no word here.
+    fn handover(&mut self, handover: Handover, out: &mut BytesMut) {
+        if self.state == State::Forwarding {
+            self.state = State::Writing;
+        }
+        let id = self.reply.report.id.take();
+        self.reply.report = Report { id, ..handover.report };
+        if handover.anew {
+            self.error(&Error::new(ErrorKind::Upstream, NOT_HERE).with_code("answer_began_anew"), out);
+        }
+    }
+
     fn end(&mut self, summary: &Summary, out: &mut BytesMut) {
         self.write_held(out);
         self.close(out);
         if !self.announced {
             let delta = json!({"stop_reason": stop_reason(summary), "stop_sequence": summary.stop_sequence});
-            let event = Object::typed("message_delta").with("delta", delta);
-            write("message_delta", &event.with("usage", usage_json(summary.usage)), out);
+            let mut event = Object::typed("message_delta").with("delta", delta);
+            event.set("usage", usage_json(summary.usage));
+            event.set_some("exec", About::of(&self.reply.report).map(|about| json!(about)));
+            write("message_delta", &event, out);
         }
         write("message_stop", &Object::typed("message_stop"), out);
         self.state = State::Done;
@@ -269,6 +289,7 @@ impl Render for Renderer {
                     self.take(chunk, out);
                 }
             }
+            (_, Chunk::Handover(handover)) => self.handover(*handover, out),
             (_, Chunk::End(summary)) => {
                 self.begin(out);
                 self.end(&summary, out);

@@ -1,7 +1,8 @@
-//! When a spent rate limit is good again, from the headers that say so for each of several limits.
+//! What the headers say of rate limits: when a spent one is good again, and how much is left of each.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use exec_core::{Allowance, RateLimitHint};
 use http::HeaderMap;
 
 use crate::retry_after::until_renewed;
@@ -14,13 +15,33 @@ pub(super) fn until_reset(status: u16, headers: &HeaderMap, now: SystemTime) -> 
     if status != 429 {
         return None;
     }
-    let text = |name: String| headers.get(name)?.to_str().ok();
-    let reset = |limit: &'static str| {
-        let at = rfc3339(text(format!("anthropic-ratelimit-{limit}-reset"))?.trim())?;
-        let spent = text(format!("anthropic-ratelimit-{limit}-remaining")) == Some("0");
-        Some((spent, at.duration_since(now).unwrap_or_default()))
+    let reset = |limit| {
+        let Allowance { remaining, reset, .. } = allowance(headers, limit, now)?;
+        Some((remaining == Some(0), reset?))
     };
     until_renewed(LIMITS.into_iter().filter_map(reset))
+}
+
+/// What is left of each limit. Where tokens of prompts and answers are told apart, of that which is scarcer.
+pub(super) fn hint(headers: &HeaderMap, now: SystemTime) -> Option<RateLimitHint> {
+    let of = |limit| allowance(headers, limit, now);
+    let scarcer = || {
+        let parts = ["input-tokens", "output-tokens"].into_iter().filter_map(of);
+        parts.min_by_key(|part| part.remaining.unwrap_or(u64::MAX))
+    };
+    let hint = RateLimitHint { requests: of("requests"), tokens: of("tokens").or_else(scarcer) };
+    (hint != RateLimitHint::default()).then_some(hint)
+}
+
+fn allowance(headers: &HeaderMap, limit: &str, now: SystemTime) -> Option<Allowance> {
+    let text = |what: &str| {
+        let value = headers.get(format!("anthropic-ratelimit-{limit}-{what}"))?;
+        value.to_str().ok().map(str::trim)
+    };
+    let number = |what: &str| text(what)?.parse().ok();
+    let reset = text("reset").and_then(rfc3339).map(|at| at.duration_since(now).unwrap_or_default());
+    let allowance = Allowance { limit: number("limit"), remaining: number("remaining"), reset };
+    (allowance != Allowance::default()).then_some(allowance)
 }
 
 /// `2025-01-01T00:00:00Z`, with a fraction or an offset if need be.
@@ -122,5 +143,23 @@ mod tests {
             wait(429, &[("anthropic-ratelimit-tokens-reset", "2024-01-01T00:00:00Z")]),
             Some(Duration::ZERO)
         );
+    }
+
+    #[test]
+    fn what_is_left_is_that_of_the_scarcer_tokens() {
+        let pairs = [
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "49"),
+            ("anthropic-ratelimit-requests-reset", "2025-01-01T00:00:02Z"),
+            ("anthropic-ratelimit-input-tokens-remaining", "9000"),
+            ("anthropic-ratelimit-output-tokens-remaining", "700"),
+        ];
+        let header = |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let now = UNIX_EPOCH + Duration::from_secs(1_735_689_600);
+        let said = hint(&pairs.iter().map(header).collect(), now).unwrap();
+        let reset = Some(Duration::from_secs(2));
+        assert_eq!(said.requests, Some(Allowance { limit: Some(50), remaining: Some(49), reset }));
+        assert_eq!(said.tokens.unwrap().remaining, Some(700));
+        assert_eq!(hint(&HeaderMap::new(), now), None);
     }
 }

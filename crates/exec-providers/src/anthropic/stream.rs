@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Chunk, Error, Result, Summary, Verbatim};
+use exec_core::{Chunk, Error, Result, Summary, Usage, Verbatim};
 use serde_json::value::RawValue;
 
 use super::MESSAGES;
@@ -169,6 +169,10 @@ impl Decode for Stream {
             return Ok(());
         }
         Err(cut())
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.counts.usage()
     }
 
     fn id(&self) -> Option<Arc<str>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use exec_core::Usage;
 use serde::{Serialize, Serializer};
 
+use crate::about::About;
 use crate::format::Reply;
 
 /// What every piece of one answer says of it.
@@ -38,6 +39,9 @@ pub(super) struct Envelope<'a, C> {
     /// Left out, null, or known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) usage: Option<Option<WireUsage>>,
+    /// What is to be said beyond the format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exec: Option<&'a About>,
 }
 
 impl<'a, C> Envelope<'a, C> {
@@ -47,7 +51,7 @@ impl<'a, C> Envelope<'a, C> {
         choices: &'a [C],
         usage: Option<Option<WireUsage>>,
     ) -> Self {
-        Self { id: &head.id, object, created: head.created, model: &head.model, choices, usage }
+        Self { id: &head.id, object, created: head.created, model: &head.model, choices, usage, exec: None }
     }
 }
 

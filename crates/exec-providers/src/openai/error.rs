@@ -7,6 +7,7 @@ use exec_core::Error;
 use http::HeaderMap;
 
 use super::error_rules::{self, Said};
+use super::limits::{go_duration, header};
 use crate::key::{Key, MAX_MESSAGE};
 use crate::retry_after::{retry_after, until_renewed};
 
@@ -20,13 +21,10 @@ impl ErrorReader {
     /// What an answer with a status that is no success means.
     pub(super) fn http(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
         let said = self.said(body);
-        let should_retry = header(headers, "x-should-retry").and_then(|text| text.parse().ok());
-        let verdict = error_rules::judge(status, &said, should_retry);
-        let mut error = verdict.into_error(status, &self.message(&said));
-        let wait = retry_after(headers, SystemTime::now()).or_else(|| limit_reset(status, headers));
-        if let Some(wait) = wait {
-            error = error.with_retry_after(wait);
-        }
+        let verdict = error_rules::judge(status, &said, headers);
+        let error = verdict.into_error(status, &self.message(&said));
+        let wait = retry_after(headers, SystemTime::now()).or_else(|| said.wait(error.kind()));
+        let error = waiting(error, wait.or_else(|| limit_reset(status, headers)));
         error.with_upstream(self.key.answer(status, body))
     }
 
@@ -34,7 +32,10 @@ impl ErrorReader {
     pub(super) fn in_answer(&self, body: &Bytes) -> Error {
         let said = self.said(body);
         let status = said.status.unwrap_or(200);
-        let error = error_rules::judge(status, &said, None).into_error(status, &self.message(&said));
+        let verdict = error_rules::judge(status, &said, &HeaderMap::new());
+        let error = verdict.into_error(status, &self.message(&said));
+        let wait = said.wait(error.kind());
+        let error = waiting(error, wait);
         error.with_upstream(self.key.answer(status, body))
     }
 
@@ -52,12 +53,15 @@ impl ErrorReader {
     fn plain(&self, body: &Bytes) -> Option<Said> {
         let text = std::str::from_utf8(body).ok()?.trim();
         let readable = !text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('<');
-        readable.then(|| Said { message: Some(self.key.redact(text)), ..Said::default() })
+        readable.then(|| Said::plain(self.key.redact(text)))
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn waiting(error: Error, wait: Option<Duration>) -> Error {
+    match wait {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
 }
 
 /// When the limits that are used up are renewed. A remaining count of -1 is what some servers send for "unknown".
@@ -71,34 +75,6 @@ fn limit_reset(status: u16, headers: &HeaderMap) -> Option<Duration> {
         Some((spent, wait))
     };
     until_renewed(["requests", "tokens"].into_iter().filter_map(reset))
-}
-
-/// `6m0s`, `1.5s`, `20ms`, as the Go language writes durations.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    let mut seconds = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let unit_at = rest.find(|c: char| c != '.' && !c.is_ascii_digit())?;
-        let number: f64 = rest[..unit_at].parse().ok()?;
-        rest = &rest[unit_at..];
-        let unit_end = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..unit_end] {
-                "ns" => 1e-9,
-                "us" | "µs" => 1e-6,
-                "ms" => 1e-3,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                "d" => 86_400.0,
-                _ => return None,
-            };
-        rest = &rest[unit_end..];
-    }
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]

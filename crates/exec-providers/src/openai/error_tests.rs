@@ -94,7 +94,7 @@ const CASES: &[Case] = &[
         r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
         RateLimited,
         Elsewhere,
-        "unknown_error",
+        "insufficient_quota",
     ),
     (
         403,

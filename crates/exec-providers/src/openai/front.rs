@@ -10,6 +10,7 @@ use super::read::{self, StreamOptions};
 use super::render::Renderer;
 use super::shape::finish_reason;
 use super::{CHAT, OPAQUE_CALL, front_error};
+use crate::about::About;
 use crate::format::{Front, Render, Reply};
 
 /// Chat completions as a caller asks for them.
@@ -56,7 +57,9 @@ impl Front for OpenAiFront {
         let finish_reason = finish_reason(&output.summary.finish);
         let choices = [Choice { index: 0, message, logprobs: None, finish_reason }];
         let usage = output.summary.usage.map(|usage| Some(WireUsage(usage)));
-        let answer = Envelope::new(&head, "chat.completion", &choices, usage);
+        let about = About::of(&reply.report);
+        let answer =
+            Envelope { exec: about.as_ref(), ..Envelope::new(&head, "chat.completion", &choices, usage) };
         // Nothing in it can refuse to be written.
         serde_json::to_vec(&answer).unwrap_or_default().into()
     }

@@ -25,6 +25,7 @@ mod error_rules;
 mod front;
 mod front_error;
 mod lenient;
+mod limits;
 mod models;
 mod provider;
 mod read;

@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, Request, Result, Wire};
+use exec_core::{Capabilities, Error, ErrorKind, Operation, Provider, RateLimitHint, Request, Result, Wire};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::ErrorReader;
 use super::stream::Decoder;
-use super::{CHAT, EMBEDDINGS, decode, embed, encode, models};
+use super::{CHAT, EMBEDDINGS, decode, embed, encode, limits, models};
 use crate::format::{Answer, Decode, Encoded, Format};
 use crate::http::{OutgoingRequest, TransportError};
 use crate::key::Key;
@@ -32,6 +32,7 @@ pub struct OpenAi {
     organization: Option<String>,
     project: Option<String>,
     newer_limit: bool,
+    prefill: bool,
 }
 
 impl OpenAi {
@@ -56,6 +57,13 @@ impl OpenAi {
     /// compatible servers do not know. Requests received in this format are sent on as they are either way.
     pub fn with_max_completion_tokens(mut self, newer: bool) -> Self {
         self.newer_limit = newer;
+        self
+    }
+
+    /// Whether it goes on from a turn of the assistant at the end of a conversation. OpenAI's own models begin a new turn
+    /// there; some compatible servers go on.
+    pub fn with_prefill(mut self, prefill: bool) -> Self {
+        self.prefill = prefill;
         self
     }
 
@@ -85,7 +93,7 @@ impl Format for OpenAi {
 
     fn capabilities(&self) -> Capabilities {
         let operations = [Operation::CHAT, Operation::EMBED, Operation::MODELS];
-        Capabilities { streaming: true, ..Capabilities::of(operations) }
+        Capabilities { streaming: true, prefill: self.prefill, ..Capabilities::of(operations) }
     }
 
     fn encode(&self, request: &Request, model: &str) -> Result<Encoded> {
@@ -134,6 +142,10 @@ impl Format for OpenAi {
 
     fn error(&self, status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
         self.errors.http(status, headers, body)
+    }
+
+    fn limits(&self, headers: &HeaderMap) -> Option<RateLimitHint> {
+        limits::hint(headers)
     }
 
     fn models_path(&self) -> &'static str {

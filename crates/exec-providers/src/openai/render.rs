@@ -1,12 +1,13 @@
 //! The format towards a caller: streamed answers.
 
 use bytes::{BufMut as _, BytesMut};
-use exec_core::{Chunk, Error, Summary, Verbatim};
+use exec_core::{Chunk, Error, ErrorKind, Handover, Summary, Verbatim};
 use serde::Serialize;
 
 use super::answer::{CallOut, Envelope, FunctionOut, Head, WireUsage};
 use super::shape::finish_reason;
 use super::{CHAT, front_error};
+use crate::about::{About, NOT_HERE};
 use crate::format::{Render, Reply};
 use crate::lines::write_data;
 
@@ -17,6 +18,8 @@ pub(super) struct Renderer {
     head: Head,
     request_id: std::sync::Arc<str>,
     include_usage: bool,
+    /// What the last piece says beyond the format.
+    about: Option<About>,
     /// Whether the piece with the role was written.
     begun: bool,
     /// Whether the provider's own events were forwarded: they hold finish and usage already.
@@ -51,6 +54,7 @@ impl Renderer {
             head: Head::of(reply),
             request_id: reply.request_id.clone(),
             include_usage: reply.include_usage,
+            about: About::of(&reply.report),
             begun: false,
             forwarded: false,
             over: false,
@@ -60,8 +64,11 @@ impl Renderer {
     fn write(&self, choices: &[Choice<'_>], usage: Option<WireUsage>, out: &mut BytesMut) {
         let usage = self.include_usage.then_some(usage);
         out.extend_from_slice(b"data: ");
+        let about =
+            self.about.as_ref().filter(|_| choices.iter().any(|choice| choice.finish_reason.is_some()));
+        let envelope = Envelope { exec: about, ..Envelope::new(&self.head, OBJECT, choices, usage) };
         // A write to memory does not fail, and nothing in it can refuse to be written.
-        let _ = serde_json::to_writer(out.writer(), &Envelope::new(&self.head, OBJECT, choices, usage));
+        let _ = serde_json::to_writer(out.writer(), &envelope);
         out.extend_from_slice(b"\n\n");
     }
 
@@ -104,6 +111,15 @@ impl Renderer {
         write_data(&event.data, out);
     }
 
+    /// Somebody else goes on: its finish is still to come. That the answer begins anew has no word here.
+    fn handover(&mut self, handover: &Handover, out: &mut BytesMut) {
+        self.forwarded = false;
+        self.about = About::of(&handover.report);
+        if handover.anew {
+            self.error(&Error::new(ErrorKind::Upstream, NOT_HERE).with_code("answer_began_anew"), out);
+        }
+    }
+
     fn end(&mut self, summary: &Summary, out: &mut BytesMut) {
         if !self.forwarded {
             self.begin(out);
@@ -123,6 +139,7 @@ impl Render for Renderer {
         match chunk {
             _ if self.over => {}
             Chunk::Verbatim(event) => self.verbatim(&event, out),
+            Chunk::Handover(handover) => self.handover(&handover, out),
             Chunk::End(summary) => self.end(&summary, out),
             chunk => self.piece(&chunk, out),
         }

@@ -118,7 +118,7 @@ impl Decode for Decoder {
             self.end(out);
             return Ok(());
         }
-        if event.name() == "error" {
+        if matches!(event.name(), "error" | "response.failed") {
             return Err(self.errors.in_answer(&event.data));
         }
         if !self.verbatim {
@@ -145,6 +145,10 @@ impl Decode for Decoder {
         }
         self.end(out);
         Ok(())
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage
     }
 
     fn id(&self) -> Option<Arc<str>> {

@@ -95,7 +95,7 @@ impl Failure {
             Self::Unauthenticated => (401, Kind::Unauthenticated, "invalid_api_key", Elsewhere),
             Self::PermissionDenied => (403, Kind::PermissionDenied, "permission_denied", Elsewhere),
             Self::NotFound => (404, Kind::NotFound, "model_not_found", Elsewhere),
-            Self::ContextLength => (400, Kind::ContextLength, "context_length_exceeded", Elsewhere),
+            Self::ContextLength => (400, Kind::ContextLength, "context_length_exceeded", Stop),
             Self::ContentFilter => (400, Kind::ContentFiltered, "content_filter", Stop),
             Self::PrefillRejected => (400, Kind::Unsupported, "prefill_rejected", Elsewhere),
         }
@@ -152,7 +152,7 @@ mod tests {
             .filter(|f| error(*f).remedy() == Remedy::Stop)
             .map(Failure::as_str)
             .collect();
-        assert_eq!(stopped, ["content_filter"]);
+        assert_eq!(stopped, ["context_length", "content_filter"]);
     }
 
     #[test]

@@ -224,6 +224,7 @@ fn capabilities(config: &SimulatorConfig) -> Capabilities {
         models: config.models.iter().map(|model| model.as_str().into()).collect(),
         streaming: true,
         prefill: !config.reject_prefill,
+        context_window: Some(config.context_window),
         ..Capabilities::of([Operation::CHAT, Operation::EMBED, Operation::MODELS])
     }
 }

@@ -20,6 +20,13 @@ pub(super) fn run(config: &Config) -> ExitCode {
         let models = &provider.capabilities().models;
         let models = if models.is_empty() { "any model".to_owned() } else { models.join(", ") };
         lines.push(format!("  provider    {name}{default}: {models}"));
+        let guards = engine.watches().providers.get(name).map(|watch| watch.order.join(" > "));
+        lines.extend(
+            guards.filter(|guards| !guards.is_empty()).map(|guards| format!("    guards    {guards}")),
+        );
+    }
+    for warning in config.warnings() {
+        lines.push(format!("warning: {}: {}", warning.path, warning.message));
     }
     // The output of this command; a closed pipe has nobody left to tell.
     let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));

@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{FAILED, INTERRUPTED, tell, unusable};
 use crate::config::Config;
+use crate::metrics;
 use crate::serve::{Server, StartError};
 
 pub(super) async fn run(config: Config) -> ExitCode {
@@ -16,6 +17,10 @@ pub(super) async fn run(config: Config) -> ExitCode {
     {
         return unusable(&message);
     }
+    for warning in config.warnings() {
+        tracing::warn!(path = warning.path, "{}", warning.message);
+    }
+    metrics::install();
     let server = match Server::bind(&config).await {
         Ok(server) => server,
         Err(StartError::Config(error)) => return super::refused(&error),

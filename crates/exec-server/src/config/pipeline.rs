@@ -1,9 +1,10 @@
 //! `[pipeline]` and `[middleware.X]`: what every call passes, outermost first.
 
-use exec_middleware::TimeoutConfig;
+use exec_middleware::RetryBudgetConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::guards::{Guard, KNOWN, PLAIN};
 use super::read::Reader;
 use super::take_table;
 
@@ -12,34 +13,25 @@ use super::take_table;
 pub struct PipelineConfig {
     /// The guards, outermost first.
     pub guards: Vec<Guard>,
+    /// How many retries all guards together may make.
+    pub retry_budget: RetryBudgetConfig,
     names: Vec<String>,
     unused: Vec<String>,
+    /// Whether the budget was given.
+    budgeted: bool,
 }
-
-/// One guard with its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// A span and events around every call.
-    Trace,
-    /// A panic becomes an error.
-    CatchPanic,
-    /// A request that cannot work is refused.
-    Validate,
-    /// Time limits over everything a call does.
-    Timeout(TimeoutConfig),
-}
-
-const KNOWN: &str = "trace, catch_panic, validate, timeout";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Pipeline {
     middleware: Vec<String>,
+    retry_budget: Option<RetryBudgetConfig>,
 }
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { middleware: ["trace", "catch_panic", "validate"].map(str::to_owned).into() }
+        let middleware = ["trace", "catch_panic", "validate"].map(str::to_owned).into();
+        Self { middleware, retry_budget: None }
     }
 }
 
@@ -50,7 +42,7 @@ impl Default for PipelineConfig {
 }
 
 pub(super) fn read(sections: &mut Map<String, Value>, reader: &mut Reader) -> PipelineConfig {
-    let Pipeline { middleware: names } = reader.section(sections, "pipeline");
+    let Pipeline { middleware: names, retry_budget } = reader.section(sections, "pipeline");
     let mut settings = take_table(sections, "middleware", reader);
     let mut guards = Vec::new();
     for (i, name) in names.iter().enumerate() {
@@ -58,57 +50,40 @@ pub(super) fn read(sections: &mut Map<String, Value>, reader: &mut Reader) -> Pi
             reader.problem(format!("pipeline.middleware[{i}]"), format!("`{name}` is there already"));
             continue;
         }
-        match guard(name, &mut settings, reader) {
+        match Guard::read(name, &mut settings, "middleware", reader) {
             Some(guard) => guards.push(guard),
             None => reader.problem(
                 format!("pipeline.middleware[{i}]"),
-                format!("there is no middleware `{name}`; there are: {KNOWN}"),
+                format!("there is no middleware `{name}`; there are: {}", KNOWN.join(", ")),
             ),
         }
     }
-    PipelineConfig { guards, names, unused: settings.keys().cloned().collect() }
-}
-
-fn guard(name: &str, settings: &mut Map<String, Value>, reader: &mut Reader) -> Option<Guard> {
-    Some(match name {
-        "trace" => Guard::Trace,
-        "catch_panic" => Guard::CatchPanic,
-        "validate" => Guard::Validate,
-        "timeout" => {
-            let settings = settings.remove("timeout").unwrap_or_else(|| Value::Object(Map::new()));
-            let limits: TimeoutConfig = reader.value(settings, "middleware.timeout");
-            check_limits(&limits, "middleware.timeout", reader);
-            Guard::Timeout(limits)
-        }
-        _ => return None,
-    })
-}
-
-/// A limit of zero would fail every call, and a set of limits without any does nothing.
-pub(super) fn check_limits(limits: &TimeoutConfig, path: &str, reader: &mut Reader) {
-    let TimeoutConfig { connect, first_chunk, idle, total } = *limits;
-    for (name, limit) in
-        [("connect", connect), ("first_chunk", first_chunk), ("idle", idle), ("total", total)]
-    {
-        if limit.is_some_and(|limit| limit.is_zero()) {
-            reader.problem(format!("{path}.{name}"), "must be more than zero; leave it out for no limit");
-        }
+    PipelineConfig {
+        guards,
+        budgeted: retry_budget.is_some(),
+        retry_budget: retry_budget.unwrap_or_default(),
+        names,
+        unused: settings.keys().cloned().collect(),
     }
 }
 
 impl PipelineConfig {
-    /// A setting that nobody reads is refused, not ignored.
-    pub(super) fn check(&self, reader: &mut Reader) {
+    /// A setting that nobody reads is refused, not ignored. `retries` says whether any guard, here or at a provider, makes
+    /// calls again.
+    pub(super) fn check(&self, retries: bool, reader: &mut Reader) {
+        reader.fields("pipeline.retry_budget", self.retry_budget.problems());
+        if self.budgeted && !retries {
+            reader.problem("pipeline.retry_budget", "has no effect: no guard is a `retry`");
+        }
         for name in &self.unused {
-            let message = if KNOWN.split(", ").any(|known| known == name) && !self.names.contains(name) {
+            let known = KNOWN.contains(&name.as_str()) && !PLAIN.contains(&name.as_str());
+            let message = if known && !self.names.contains(name) {
                 format!("has no effect: add \"{name}\" to pipeline.middleware")
             } else {
-                format!("has no settings here; middleware with settings: timeout ({KNOWN} can be listed)")
+                let settable: Vec<_> = KNOWN.into_iter().filter(|name| !PLAIN.contains(name)).collect();
+                format!("has no settings; middleware with settings: {}", settable.join(", "))
             };
             reader.problem(format!("middleware.{name}"), message);
-        }
-        if self.guards.contains(&Guard::Timeout(TimeoutConfig::default())) {
-            reader.problem("middleware.timeout", "has no limit: set connect, first_chunk, idle or total");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[providers.NAME]`: where calls run, and what chooses among them. They share one table because they are the same thing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::pipeline::check_limits;
 use super::read::Reader;
 
 /// One provider.
@@ -25,9 +25,9 @@ pub enum ProviderConfig {
     /// Anything that speaks the Anthropic format.
     Anthropic(AnthropicConfig),
     /// The one that is always there.
-    Simulator(Box<SimulatorConfig>, TimeoutConfig),
+    Simulator(Box<SimulatorConfig>),
     /// Others, in order.
-    Fallback(FallbackConfig),
+    Fallback(Box<FallbackConfig>),
 }
 
 /// Where OpenAI and Anthropic answer.
@@ -50,10 +50,14 @@ pub struct OpenAiConfig {
     pub project: Option<String>,
     /// Send `max_completion_tokens` instead of `max_tokens`, which newer models of OpenAI want.
     pub max_completion_tokens: bool,
+    /// Whether it goes on from a turn of the assistant at the end of a conversation.
+    pub prefill: bool,
     /// The callers' names for models and the provider's.
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<String>,
+    /// How many tokens of a prompt its models can read.
+    pub context_window: Option<NonZeroU64>,
     /// The limits of each try.
     pub timeout: TimeoutConfig,
     /// The limits of the connections.
@@ -70,10 +74,14 @@ pub struct AnthropicConfig {
     pub api_key: Option<SecretString>,
     /// Sent when the caller sets no limit, because the format wants one.
     pub max_tokens: Option<u64>,
+    /// Whether its models go on from a turn of the assistant; they do unless said otherwise.
+    pub prefill: Option<bool>,
     /// The callers' names for models and the provider's.
     pub models: ModelMap,
     /// Asked for when the caller names no model.
     pub default_model: Option<String>,
+    /// How many tokens of a prompt its models can read.
+    pub context_window: Option<NonZeroU64>,
     /// The limits of each try.
     pub timeout: TimeoutConfig,
     /// The limits of the connections.
@@ -132,11 +140,12 @@ impl TransportLimits {
 }
 
 /// `type = "fallback"`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct FallbackConfig {
     /// The names of its members, the preferred one first.
     pub members: Vec<String>,
+    /// How they are asked.
+    pub rules: exec_providers::FallbackConfig,
 }
 
 pub(super) fn read(table: Map<String, Value>, reader: &mut Reader) -> BTreeMap<String, ProviderConfig> {
@@ -169,12 +178,12 @@ fn provider(value: Value, path: &str, reader: &mut Reader) -> Option<ProviderCon
     Some(match kind.as_str() {
         "openai" => ProviderConfig::OpenAi(rest(table, path, reader)),
         "anthropic" => ProviderConfig::Anthropic(rest(table, path, reader)),
-        "fallback" => ProviderConfig::Fallback(rest(table, path, reader)),
-        "simulator" => {
-            let limits = table.remove("timeout").unwrap_or_else(|| Value::Object(Map::new()));
-            let limits = reader.value(limits, &format!("{path}.timeout"));
-            ProviderConfig::Simulator(Box::new(rest(table, path, reader)), limits)
+        "fallback" => {
+            let members = table.remove("members").unwrap_or_else(|| Value::Array(Vec::new()));
+            let members = reader.value(members, &format!("{path}.members"));
+            ProviderConfig::Fallback(Box::new(FallbackConfig { members, rules: rest(table, path, reader) }))
         }
+        "simulator" => ProviderConfig::Simulator(Box::new(rest(table, path, reader))),
         unknown => {
             reader
                 .problem(format!("{path}.type"), format!("there is no type `{unknown}`; there are: {TYPES}"));
@@ -200,11 +209,8 @@ pub(super) fn check(providers: &BTreeMap<String, ProviderConfig>, reader: &mut R
                 check_remote(&config.transport(), &config.models, &config.timeout, &path, reader);
                 check_key(config.api_key.as_ref(), &path, reader);
             }
-            ProviderConfig::Simulator(config, limits) => {
-                check_limits(limits, &format!("{path}.timeout"), reader);
-                for field in config.validate().err().unwrap_or_default() {
-                    reader.problem(format!("{path}.{}", field.path), field.message);
-                }
+            ProviderConfig::Simulator(config) => {
+                reader.fields(&path, config.validate().err().unwrap_or_default());
             }
             ProviderConfig::Fallback(config) => check_members(name, config, providers, reader),
         }
@@ -218,7 +224,7 @@ fn check_remote(
     path: &str,
     reader: &mut Reader,
 ) {
-    check_limits(limits, &format!("{path}.timeout"), reader);
+    reader.fields(&format!("{path}.timeout"), limits.problems());
     if let Some(problem) = models.problem() {
         reader.problem(format!("{path}.models"), problem);
     }
@@ -254,8 +260,8 @@ fn check_members(
     reader: &mut Reader,
 ) {
     let path = format!("providers.{name}.members");
-    if config.members.is_empty() {
-        reader.problem(&path, "name at least one provider");
+    for field in config.rules.validate(config.members.len()).err().unwrap_or_default() {
+        reader.problem(format!("providers.{name}.{}", field.path), field.message);
     }
     for (i, member) in config.members.iter().enumerate() {
         if !providers.contains_key(member) {

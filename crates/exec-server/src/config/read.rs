@@ -1,5 +1,6 @@
 //! Reading a section into its struct, with every error in it and not only the first.
 
+use exec_core::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
@@ -32,6 +33,13 @@ impl Reader {
     pub(super) fn only_problem(&mut self, path: &str, message: impl Into<String>) {
         self.problem(path, message);
         self.settled.push(path.to_owned());
+    }
+
+    /// Notes what is wrong with the settings at `path`.
+    pub(super) fn fields(&mut self, path: &str, found: Vec<FieldError>) {
+        for field in found {
+            self.problem(format!("{path}.{}", field.path), field.message);
+        }
     }
 
     /// Keeps `value` out of every message. One too short to be a secret is not looked for: it may be part of any word.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use exec_core::Budget;
-use serde::Deserialize;
+use http::HeaderName;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::read::Reader;
 
@@ -17,6 +19,9 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The provider that is asked when nobody names one.
     pub default_provider: Option<String>,
+    /// The header whose value says whose call it is.
+    #[serde(deserialize_with = "header_name")]
+    pub tenant_header: Option<HeaderName>,
     /// Where the server keeps what it stores.
     pub data_dir: Option<PathBuf>,
     /// The largest body of a request, in bytes.
@@ -40,11 +45,17 @@ pub struct ServerConfig {
     pub grace: Duration,
 }
 
+fn header_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    HeaderName::try_from(name).map(Some).map_err(|_| D::Error::custom("is not the name of a header"))
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             default_provider: None,
+            tenant_header: None,
             data_dir: None,
             max_body_bytes: 32 << 20,
             max_connections: 16_384,

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use exec_core::{Budget, Context, Error, Executor, Options, Request, Result};
+use exec_core::{Budget, Context, Error, Executor, FieldError, Options, Request, Result};
 use exec_providers::anthropic::AnthropicFront;
 use exec_providers::format::{Front, Reply};
 use exec_providers::openai::OpenAiFront;
@@ -16,7 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 
-use super::{App, RequestId, body};
+use super::{App, RequestId, body, tenant};
 use crate::shutdown::{InFlight, explained, stopping};
 use crate::wire::sse::{EventBody, Life, MakeRenderer};
 use crate::wire::{Dialect, EMBEDDINGS, error};
@@ -24,6 +24,8 @@ use crate::wire::{Dialect, EMBEDDINGS, error};
 /// Headers of the caller that choose how it is done.
 const PROVIDER: &str = "x-exec-provider";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// `false`: only the first choice may be asked.
+const FALLBACK: &str = "x-exec-fallback";
 
 /// Headers of the caller that change the answer and go to the provider.
 const FORWARDED: [&str; 2] = ["anthropic-beta", "openai-beta"];
@@ -31,6 +33,8 @@ const FORWARDED: [&str; 2] = ["anthropic-beta", "openai-beta"];
 /// Fields the provider's format could not express, told to the caller.
 const DROPPED: HeaderName = HeaderName::from_static("x-exec-dropped");
 const ANSWERED_BY: HeaderName = HeaderName::from_static("x-exec-provider");
+/// There when the answer is a stand-in.
+const DEGRADED: HeaderName = HeaderName::from_static("x-exec-degraded");
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 type Call = (State<Arc<App>>, Extension<RequestId>, HeaderMap, Body);
@@ -61,7 +65,8 @@ async fn execute(call: Call, front: Arc<dyn Front>, dialect: Dialect) -> Respons
         Ok(request) => request,
         Err(error) => return error::answer(&error, dialect, &id),
     };
-    let execution = Execution::new(&app, front, dialect, id, &request);
+    let tenant = app.settings.tenant_header.as_ref().and_then(|name| tenant::of(&headers, name));
+    let execution = Execution::new(&app, front, dialect, id, tenant, &request);
     if request.options.stream {
         execution.stream(app, request, in_flight).await
     } else {
@@ -72,7 +77,7 @@ async fn execute(call: Call, front: Arc<dyn Front>, dialect: Dialect) -> Respons
 async fn read(app: &App, front: &dyn Front, headers: &HeaderMap, body: Body) -> Result<Request> {
     let body = body::whole(headers, body, &app.settings).await?;
     let mut request = front.read(&body)?;
-    let options = with_headers(&request.options, headers);
+    let options = with_headers(&request.options, headers)?;
     if let Some(options) = options {
         request.options = Arc::new(options);
     }
@@ -80,20 +85,32 @@ async fn read(app: &App, front: &dyn Front, headers: &HeaderMap, body: Body) -> 
 }
 
 /// What the caller's headers say of how it is to be done; `None` when they say nothing.
-fn with_headers(options: &Options, headers: &HeaderMap) -> Option<Options> {
+///
+/// # Errors
+/// `InvalidRequest` for a header that says neither yes nor no where it must.
+fn with_headers(options: &Options, headers: &HeaderMap) -> Result<Option<Options>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(Arc::<str>::from);
     let provider = text(PROVIDER);
     let idempotency_key = text(IDEMPOTENCY_KEY);
     let forwarded: Vec<_> =
         FORWARDED.iter().filter_map(|name| Some((Arc::from(*name), text(name)?))).collect();
-    if provider.is_none() && idempotency_key.is_none() && forwarded.is_empty() {
-        return None;
+    let no_fallback = match text(FALLBACK).as_deref() {
+        None | Some("true") => false,
+        Some("false") => true,
+        Some(_) => {
+            let wrong = FieldError::new(FALLBACK, "invalid_value", "must be true or false");
+            return Err(Error::invalid(vec![wrong]));
+        }
+    };
+    if provider.is_none() && idempotency_key.is_none() && forwarded.is_empty() && !no_fallback {
+        return Ok(None);
     }
     let mut options = options.clone();
     options.provider = options.provider.or(provider);
     options.idempotency_key = idempotency_key;
     options.headers.extend(forwarded);
-    Some(options)
+    options.no_fallback |= no_fallback;
+    Ok(Some(options))
 }
 
 /// One execution on its way.
@@ -105,8 +122,20 @@ struct Execution {
 }
 
 impl Execution {
-    fn new(app: &App, front: Arc<dyn Front>, dialect: Dialect, id: Arc<str>, request: &Request) -> Self {
-        let context = Context::new(id.clone())
+    fn new(
+        app: &App,
+        front: Arc<dyn Front>,
+        dialect: Dialect,
+        id: Arc<str>,
+        tenant: Option<Arc<str>>,
+        request: &Request,
+    ) -> Self {
+        let context = Context::new(id.clone());
+        let context = match tenant {
+            Some(tenant) => context.with_tenant(tenant),
+            None => context,
+        };
+        let context = context
             .with_events(app.events.0.clone())
             .with_budget(Arc::new(Budget::new(app.attempts, None)))
             .with_cancel(app.drain.over())
@@ -184,6 +213,9 @@ fn answered(body: Body, kind: &'static str, reply: &Reply) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(value) = reply.report.provider.as_deref().and_then(|name| HeaderValue::from_str(name).ok()) {
         headers.insert(ANSWERED_BY, value);
+    }
+    if reply.report.degraded {
+        headers.insert(DEGRADED, HeaderValue::from_static("true"));
     }
     if let Ok(value) = HeaderValue::from_str(&reply.report.dropped.join(", "))
         && !reply.report.dropped.is_empty()

@@ -118,6 +118,9 @@ fn about(usage: &Option<Usage>, cost: Option<Cost>, reply: &Reply) -> Value {
         "batchSize": 1,
         "attempts": report.attempts,
         "droppedFields": report.dropped,
+        "degraded": report.degraded,
+        "integrity": report.integrity.as_str(),
+        "broken": report.integrity.broken().map(|(provider, at)| json!({"provider": &**provider, "at": at})),
     })
 }
 

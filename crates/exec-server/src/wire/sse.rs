@@ -38,7 +38,7 @@ pub struct EventBody {
 }
 
 enum State {
-    Waiting(BoxFuture<'static, Result<Response>>, Reply, MakeRenderer),
+    Waiting(BoxFuture<'static, Result<Response>>, Box<Reply>, MakeRenderer),
     Streaming(Chunks, Box<dyn Render>),
     Done,
 }
@@ -56,7 +56,7 @@ impl EventBody {
         renderer: MakeRenderer,
         life: Life,
     ) -> Self {
-        let mut body = Self::new(State::Waiting(call, reply, renderer), life);
+        let mut body = Self::new(State::Waiting(call, Box::new(reply), renderer), life);
         // The wait before this was as long as one silence may be.
         body.quiet.as_mut().reset(Instant::now());
         body
@@ -78,8 +78,8 @@ impl EventBody {
                         self.state = State::Waiting(call, reply, renderer);
                         return false;
                     }
-                    Poll::Ready(Ok(response)) => self.state = begin(response, reply, renderer),
-                    Poll::Ready(Err(error)) => renderer(reply).error(&explained(error), out),
+                    Poll::Ready(Ok(response)) => self.state = begin(response, *reply, renderer),
+                    Poll::Ready(Err(error)) => renderer(*reply).error(&explained(error), out),
                 },
                 State::Streaming(mut chunks, mut renderer) => match chunks.poll_next_unpin(cx) {
                     Poll::Pending => {
@@ -106,7 +106,7 @@ impl EventBody {
     fn break_off(&mut self, out: &mut BytesMut) {
         let error = stopping();
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Waiting(_, reply, renderer) => renderer(reply).error(&error, out),
+            State::Waiting(_, reply, renderer) => renderer(*reply).error(&error, out),
             State::Streaming(_, mut renderer) => renderer.error(&error, out),
             State::Done => {}
         }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::support::Client;
 
 const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
+const GUARDS: &str = include_str!("../../../../docs/middleware.md");
 const README: &str = include_str!("../../../../README.md");
 
 /// The blocks of `language` in a document.
@@ -43,7 +44,8 @@ fn problems(tree: Value, environment: &Environment) -> Vec<(String, String)> {
 
 #[test]
 fn every_block_of_configuration_can_be_used() {
-    let all: Vec<_> = blocks(CONFIGURATION, "toml").into_iter().chain(blocks(README, "toml")).collect();
+    let pages = [CONFIGURATION, GUARDS, README];
+    let all: Vec<_> = pages.iter().flat_map(|page| blocks(page, "toml")).collect();
     assert!(all.len() >= 5, "{} blocks", all.len());
     for block in all {
         let mut tree: Value = toml::from_str(&block).unwrap_or_else(|error| panic!("{error} in\n{block}"));
@@ -55,11 +57,21 @@ fn every_block_of_configuration_can_be_used() {
 }
 
 /// Every table of the configuration, and one way to reach it: what leads there, with `HERE` for the table itself.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 19] = [
     ("server", "server"),
     ("limits", "limits"),
     ("pipeline", "pipeline"),
+    ("retry_budget", "pipeline.retry_budget"),
+    ("middleware.metrics", "middleware.metrics"),
+    ("middleware.hedge", "middleware.hedge"),
+    ("middleware.validate", "middleware.validate"),
+    ("middleware.rate_limit", "middleware.rate_limit"),
+    ("middleware.retry", "middleware.retry"),
+    ("middleware.breaker", "middleware.breaker"),
+    ("middleware.concurrency_limit", "middleware.concurrency_limit"),
+    ("middleware.adaptive_limit", "middleware.adaptive_limit"),
     ("middleware.timeout", "middleware.timeout"),
+    ("limit", "providers.p.limit"),
     ("openai", "providers.p"),
     ("anthropic", "providers.p"),
     ("fallback", "providers.p"),
@@ -67,9 +79,24 @@ const TABLES: [(&str, &str); 9] = [
     ("transport", "providers.p.transport"),
 ];
 
+/// Everything that can be listed.
+pub(crate) const MIDDLEWARE: [&str; 11] = [
+    "trace",
+    "metrics",
+    "catch_panic",
+    "validate",
+    "rate_limit",
+    "retry",
+    "hedge",
+    "breaker",
+    "concurrency_limit",
+    "adaptive_limit",
+    "timeout",
+];
+
 /// The names that the code knows in the table at `path`: those it lists when it meets one it does not know.
-fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
-    let mut tree = json!({"pipeline": {"middleware": ["timeout"]}});
+pub(crate) fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
+    let mut tree = json!({"pipeline": {"middleware": MIDDLEWARE}});
     let mut place = &mut tree;
     for step in path.split('.') {
         place = place.as_object_mut().unwrap().entry(step).or_insert(Value::Object(Map::new()));
@@ -78,8 +105,9 @@ fn known(kind: &str, path: &str, leaf: &Value) -> BTreeSet<String> {
         place[name] = value.clone();
     }
     if path.starts_with("providers.p") {
-        let kind = if kind == "transport" { "openai" } else { kind };
+        let kind = if ["transport", "limit"].contains(&kind) { "openai" } else { kind };
         tree["providers"]["p"]["type"] = kind.into();
+        tree["providers"]["p"]["guard"] = json!(["limit"]);
     }
     let found = problems(tree, &Environment::default());
     let (_, message) = found
@@ -121,9 +149,20 @@ fn every_setting_is_described_and_nothing_else() {
             // Read before the simulator's own settings.
             names.insert("timeout".to_owned());
         }
+        if kind == "fallback" {
+            // Read before the rules.
+            names.insert("members".to_owned());
+        }
         if kind == "pipeline" {
-            assert_eq!(names, BTreeSet::from(["middleware".to_owned()]));
+            assert_eq!(names, BTreeSet::from(["middleware".to_owned(), "retry_budget".to_owned()]));
             continue;
+        }
+        // These have no effect here and are refused; a preset is read before the breaker's own settings.
+        match kind {
+            "middleware.validate" => assert!(names.remove("output")),
+            "middleware.retry" => assert!(names.remove("budget")),
+            "middleware.breaker" => assert!(names.insert("preset".to_owned())),
+            _ => {}
         }
         assert_described(kind, &names, &format!("`{}`", heading(kind)));
     }
@@ -131,18 +170,39 @@ fn every_setting_is_described_and_nothing_else() {
 
 fn heading(kind: &str) -> String {
     match kind {
-        "server" | "limits" | "middleware.timeout" => format!("[{kind}]"),
-        "transport" => kind.to_owned(),
+        "server" | "limits" => format!("[{kind}]"),
+        "transport" | "limit" | "retry_budget" => kind.to_owned(),
+        guard if guard.starts_with("middleware.") => format!("[{guard}]"),
         provider => format!("type = \"{provider}\""),
     }
 }
 
 #[test]
-fn the_tables_inside_the_simulator_are_described() {
+fn the_tables_inside_guards_are_described() {
+    let unknown = json!({"no such setting": 1});
+    let limits = known("rate_limit", "middleware.rate_limit", &json!({"limits": [unknown]}));
+    assert_described("limits", &limits, "`limits`");
+    let backoff = known("retry", "middleware.retry", &json!({"backoff": unknown}));
+    assert_described("backoff", &backoff, "`backoff`");
+    let guards = ["guard", "retry", "hedge", "breaker", "limit", "timeout"].map(str::to_owned);
+    assert_described("guard", &BTreeSet::from(guards), "`guard`");
+}
+
+#[test]
+fn the_tables_inside_a_provider_are_described() {
     let unknown = json!({"no such setting": 1});
     for (table, title) in [("latency", "latency"), ("price", "price")] {
         let names = known("simulator", "providers.p", &json!({table: unknown}));
         assert_described(table, &names, &format!("`{title}`"));
+    }
+    for title in ["health", "pace", "degraded"] {
+        let names = known("fallback", "providers.p", &json!({title: unknown}));
+        assert_described(title, &names, &format!("`{title}`"));
+    }
+    for (field, title) in [("mode", "modes"), ("mid_stream", "streams that break")] {
+        for word in known_words("fallback", json!({field: "no such word"})) {
+            assert!(section(title).contains(&format!("| `\"{word}\"` |")), "`{word}` is not described");
+        }
     }
     let faults = known_words("simulator", json!({"fault": {"type": "no such fault"}}));
     let failures = known_words("simulator", json!({"errors": ["no such failure"]}));
@@ -283,7 +343,7 @@ async fn the_first_requests_are_answered_without_any_configuration() {
 }
 
 /// What a table under the heading that ends with `title` gives as defaults, where it gives values.
-fn defaults(title: &str) -> Map<String, Value> {
+pub(crate) fn defaults(title: &str) -> Map<String, Value> {
     let mut defaults = Map::new();
     for row in section(title).lines().filter_map(|line| line.strip_prefix("| `")) {
         let columns: Vec<&str> = row.split(" | ").collect();
@@ -296,6 +356,23 @@ fn defaults(title: &str) -> Map<String, Value> {
     }
     assert!(defaults.len() >= 2, "{title}: {defaults:?}");
     defaults
+}
+
+#[test]
+fn the_defaults_inside_a_fallback_are_what_the_document_says() {
+    let read = |mode: &str, table: &str, value: Value| {
+        let both = json!({"type": "fallback", "members": ["a", "b"], "mode": mode, table: value});
+        let sim = json!({"type": "simulator"});
+        let tree = json!({
+            "server": {"default_provider": "f"},
+            "providers": {"a": sim, "b": sim, "f": both}
+        });
+        format!("{:#?}", Config::from_tree(tree, &Environment::default()).unwrap())
+    };
+    for (mode, table) in [("health_based", "health"), ("immediate", "pace")] {
+        let said = defaults(&format!("`{table}`"));
+        assert_eq!(read(mode, table, said.into()), read(mode, table, json!({})), "{table}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Stopping: no longer ready at once, what is under way finishes, and what takes too long is told.
 
 use exec_server::shutdown::Drain;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use xtask::upstream::text;
 
@@ -77,5 +77,19 @@ async fn an_idle_server_stops_at_once() {
     let mut house = House::new().await;
     assert_eq!(house.client.get("/readyz").await.status, 200);
     stop(&house.drain);
+    assert_eq!(stopped(&mut house).await, 0);
+}
+
+#[tokio::test]
+async fn who_was_on_the_way_when_the_server_stopped_is_told() {
+    let mut house = House::new().await;
+    let mut silent = house.client.open("", b"").await;
+    stop(&house.drain);
+    assert_eq!(house.client.get("/readyz").await.status, 503, "who comes a moment later is told");
+    let request = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+    silent.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    silent.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("stopping"), "{answer}");
     assert_eq!(stopped(&mut house).await, 0);
 }

@@ -45,7 +45,7 @@ fn schema(name: &str) -> Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-fn assert_is(name: &str, value: &Value) {
+pub(crate) fn assert_is(name: &str, value: &Value) {
     let wrong: Vec<String> =
         schema(name).iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(wrong.is_empty(), "{name}: {wrong:#?} in {value}");
@@ -59,6 +59,11 @@ async fn house() -> House {
         config["providers"]["down"] =
             json!({"type": "simulator", "error_rate": 1.0, "errors": ["unavailable"]});
         config["providers"]["either"] = json!({"type": "fallback", "members": ["down", "sim"]});
+        let up = config["providers"]["up"].clone();
+        config["providers"]["well"] = up;
+        config["providers"]["well"]["models"] = json!({"*": "m"});
+        config["providers"]["twice"] =
+            json!({"type": "fallback", "members": ["up", "well"], "mid_stream": "restart"});
         config["providers"]["neither"] = json!({"type": "fallback", "members": ["down"]});
     })
     .await
@@ -148,7 +153,9 @@ async fn native_events_are_what_the_document_says() {
     let content = &document["paths"]["/api/v2/execution"]["post"]["responses"]["200"]["content"];
     let events = content["text/event-stream"]["x-sse-events"].as_object().unwrap();
     let mut seen = BTreeSet::new();
-    for model in ["m", "sim/m", "up/fault:reasoning", "claude/fault:reasoning", "sim/fault:cut=3"] {
+    for model in
+        ["m", "twice/fault:cut=3", "sim/m", "up/fault:reasoning", "claude/fault:reasoning", "sim/fault:cut=3"]
+    {
         let answer = house.client.post("/api/v2/execution", &execution(model, true)).await;
         for (event, data) in named_events(&answer) {
             let reference = events[&event]["$ref"].as_str().unwrap();
@@ -195,9 +202,9 @@ async fn native_requests_are_what_the_document_says() {
     let good = [
         json!({"prompt": "x"}),
         json!({"prompt": "x", "systemPrompt": "y", "model": "m", "temperature": 2, "maxTokens": 8000,
-            "stream": false, "provider": "sim", "strategy": "auto", "priority": "urgent", "metadata": {"a": 1}}),
+            "stream": false, "provider": "sim", "strategy": "auto", "priority": "urgent", "fallback": false, "metadata": {"a": 1}}),
         json!({"prompt": "x", "systemPrompt": null, "model": null, "temperature": null, "maxTokens": null,
-            "stream": null, "provider": null, "strategy": null, "priority": null, "metadata": null}),
+            "stream": null, "provider": null, "strategy": null, "priority": null, "fallback": null, "metadata": null}),
     ];
     for mut body in good {
         assert!(schema.is_valid(&body), "{body}");
@@ -215,6 +222,7 @@ async fn native_requests_are_what_the_document_says() {
         ("provider", json!("")),
         ("strategy", json!("batch")),
         ("priority", json!("asap")),
+        ("fallback", json!("no")),
         ("metadata", json!([])),
         ("max_tokens", json!(5)),
     ] {
@@ -251,6 +259,7 @@ async fn what_can_be_got_is_what_the_document_says() {
     assert_is("OpenAiError", &get("/v1/models/nothing").await);
     assert_is("Alive", &get("/livez").await);
     assert_is("Readiness", &get("/readyz").await);
+    assert_is("Status", &get("/api/v2/status").await);
     let anthropic = async |path: &str| {
         let head = format!(
             "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nanthropic-version: 2023-06-01\r\n\r\n"

@@ -124,6 +124,12 @@ async fn check_says_what_a_configuration_means_and_starts_nothing() {
     assert_eq!(code, 0);
     assert!(stdout.contains("openai  (default)") && stdout.contains("simulator"), "{stdout}");
     assert!(!stdout.contains("canary"));
+    let text = "[pipeline]\nmiddleware = [\"rate_limit\"]\n[providers.simulator]\ntype = \"simulator\"\n\
+        guard = [\"retry\", \"breaker\", \"limit\"]\nlimit = { concurrency = 5 }\ntimeout = { total = \"9s\" }\n";
+    let (code, stdout, _) = run(&["check", "--config", &file("guards.toml", text)], &[]).await;
+    assert_eq!(code, 0);
+    assert!(stdout.contains("guards    retry > breaker > concurrency_limit > timeout"), "{stdout}");
+    assert!(stdout.contains("warning: middleware.rate_limit: all callers are one tenant"), "{stdout}");
 }
 
 #[tokio::test]

@@ -56,7 +56,10 @@ impl Places {
             strict: !free,
             silent: !free && !cli,
             published: !free && path.starts_with("crates/"),
-            guards: free || !path.starts_with("crates/exec-providers/src/") || path.ends_with("/guarded.rs"),
+            guards: free
+                || !path.starts_with("crates/exec-providers/src/")
+                || path.starts_with("crates/exec-providers/src/fallback")
+                || path.ends_with("/guarded.rs"),
         }
     }
 }

@@ -52,13 +52,7 @@ impl Charge {
     /// What is set aside for `request`: a token for each four bytes of it, and the longest answer it allows. At least one
     /// of everything, so that a spent limit is noticed.
     pub(super) fn estimate(request: &Request, config: &RateLimitConfig) -> Self {
-        let answer = match request.input.chat() {
-            Ok(chat) if request.operation == Operation::CHAT => {
-                chat.sampling.max_tokens.unwrap_or(config.answer_tokens)
-            }
-            _ => 0,
-        };
-        let tokens = bytes(request).div_ceil(4).saturating_add(answer).max(1);
+        let tokens = estimate_tokens(request, config.answer_tokens);
         let money = config.price_micros.per_million(tokens).max(Money::micros(1));
         Self { requests: 1, tokens, money }
     }
@@ -68,6 +62,16 @@ impl Charge {
         let tokens = summary.usage.map_or(self.tokens, |usage| usage.input.saturating_add(usage.output));
         Self { tokens, money: summary.cost.map_or(self.money, Cost::total), ..self }
     }
+}
+
+/// A token for each four bytes of the request, and the longest answer it allows, which is `answer` if it does not say.
+/// At least one. O(n) over an input that was not received as bytes.
+pub(crate) fn estimate_tokens(request: &Request, answer: u64) -> u64 {
+    let answer = match request.input.chat() {
+        Ok(chat) if request.operation == Operation::CHAT => chat.sampling.max_tokens.unwrap_or(answer),
+        _ => 0,
+    };
+    bytes(request).div_ceil(4).saturating_add(answer).max(1)
 }
 
 /// The length of the input as JSON: as it was received, or else as it would be written, which takes O(n).

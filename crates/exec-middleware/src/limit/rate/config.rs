@@ -108,22 +108,36 @@ type Rules = BTreeMap<Per, Vec<(Unit, Rule)>>;
 
 /// The rules of `config`, or everything that is wrong.
 pub(super) fn rules(config: &RateLimitConfig) -> Result<Rules, Vec<FieldError>> {
-    let mut errors = Vec::new();
+    let errors = config.problems();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     let mut rules = Rules::new();
-    if config.keys == 0 {
-        errors.push(FieldError::new("keys", "out_of_range", "must be at least 1"));
-    }
-    if config.limits.is_empty() {
-        errors.push(FieldError::new("limits", "required", "name at least one limit, or leave the guard out"));
-    }
-    for (i, limit) in config.limits.iter().enumerate() {
-        let mut wrong = |field: &str, text: &str| {
-            errors.push(FieldError::new(format!("limits[{i}].{field}"), "out_of_range", text));
-        };
-        limit.check(&mut wrong);
+    for limit in &config.limits {
         rules.entry(limit.per).or_default().extend(limit.rules());
     }
-    if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    Ok(rules)
+}
+
+impl RateLimitConfig {
+    /// Everything that is wrong with the settings; nothing when a limiter can be made of them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if self.keys == 0 {
+            errors.push(FieldError::new("keys", "out_of_range", "must be at least 1"));
+        }
+        if self.limits.is_empty() {
+            let text = "name at least one limit, or leave the guard out";
+            errors.push(FieldError::new("limits", "required", text));
+        }
+        for (i, limit) in self.limits.iter().enumerate() {
+            limit.check(&mut |field: &str, text: &str| {
+                errors.push(FieldError::new(format!("limits[{i}].{field}"), "out_of_range", text));
+            });
+        }
+        errors
+    }
 }
 
 impl Limit {

@@ -158,6 +158,10 @@ impl Scope {
         rules.map(|(state, (_, rule))| state.left(rule, now)).min()
     }
 
+    pub(super) fn is_global(&self) -> bool {
+        self.per == Per::Global
+    }
+
     pub(super) fn keys(&self) -> usize {
         let lock = |shard: &Mutex<Shard>| shard.lock().unwrap_or_else(PoisonError::into_inner).keys.len();
         self.shards.iter().map(lock).sum()

@@ -130,7 +130,7 @@ async fn a_prompt_longer_than_the_window_is_refused() {
     let simulator = simulator(SimulatorConfig { context_window: 2, ..SimulatorConfig::default() });
     output(&simulator, ask("12345678")).await.unwrap();
     let long = error(&simulator, ask("123456789")).await;
-    assert_eq!((long.kind(), long.remedy()), (ErrorKind::ContextLength, Remedy::Elsewhere));
+    assert_eq!((long.kind(), long.remedy()), (ErrorKind::ContextLength, Remedy::Stop));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 use super::STREAMING;
 use crate::config::LimitsConfig;
 
-const FIELDS: &str =
-    "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, metadata";
+const FIELDS: &str = "prompt, systemPrompt, model, temperature, maxTokens, stream, provider, strategy, priority, fallback, metadata";
 
 pub(super) fn request(body: &Bytes, limits: LimitsConfig) -> Result<Request> {
     let Value::Object(members) = parse(body)? else {
@@ -99,6 +98,8 @@ impl Fields {
             priority: self.priority(),
             provider: provider.map(Into::into),
             metadata: self.metadata(),
+            no_fallback: self.flag("fallback") == Some(false),
+            restartable: true,
             ..Options::default()
         }
     }

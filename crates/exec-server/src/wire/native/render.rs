@@ -1,7 +1,7 @@
-//! Writing a native answer as it comes: the events `chunk`, `usage`, `done` and `error`.
+//! Writing a native answer as it comes: the events `chunk`, `restart`, `usage`, `done` and `error`.
 
 use bytes::BytesMut;
-use exec_core::{Chunk, Error, Summary};
+use exec_core::{Chunk, Error, Handover, Summary};
 use exec_providers::format::{Render, Reply};
 use serde_json::{Value, json};
 
@@ -17,6 +17,16 @@ impl NativeRender {
         Self { reply }
     }
 
+    /// Somebody else answers from here on, and is named at the end. What is void must be forgotten at once.
+    fn handover(&mut self, handover: Handover, out: &mut BytesMut) {
+        let Handover { report, anew } = handover;
+        if anew {
+            let broken = report.integrity.broken().map(|(provider, _)| &**provider);
+            event("restart", &json!({"broken": broken, "provider": report.provider.as_deref()}), out);
+        }
+        self.reply.report = report;
+    }
+
     fn end(&self, summary: &Summary, out: &mut BytesMut) {
         if let Some(usage) = summary.usage {
             event("usage", &usage_document(usage), out);
@@ -30,8 +40,10 @@ impl NativeRender {
 
 impl Render for NativeRender {
     fn chunk(&mut self, chunk: Chunk, out: &mut BytesMut) {
-        if let Chunk::End(summary) = chunk {
-            return self.end(&summary, out);
+        match chunk {
+            Chunk::End(summary) => return self.end(&summary, out),
+            Chunk::Handover(handover) => return self.handover(*handover, out),
+            _ => {}
         }
         for chunk in chunk.meaning() {
             if let Some(document) = chunk_document(chunk) {

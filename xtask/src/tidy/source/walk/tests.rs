@@ -94,9 +94,10 @@ fn lossy_decoding_is_refused_in_the_crates() {
 }
 
 #[test]
-fn only_guarded_names_the_middleware() {
+fn only_guarded_and_fallback_name_the_middleware() {
     let code = "use exec_middleware::Retry;";
     assert_eq!(lines("crates/exec-providers/src/openai.rs", code), [2]);
     assert!(lines("crates/exec-providers/src/guarded.rs", code).is_empty());
+    assert!(lines("crates/exec-providers/src/fallback/member.rs", code).is_empty());
     assert!(lines("crates/exec-strategies/src/cached.rs", code).is_empty());
 }

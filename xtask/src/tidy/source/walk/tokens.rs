@@ -10,7 +10,7 @@ impl Walk<'_> {
             self.problem(ident.span(), "from_utf8_lossy: decode whole lines, and fail on bad ones");
         }
         if !self.place.guards && ident == "exec_middleware" {
-            self.problem(ident.span(), "only guarded.rs may name exec_middleware");
+            self.problem(ident.span(), "only guarded.rs and fallback may name exec_middleware");
         }
     }
 

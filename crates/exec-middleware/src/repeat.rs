@@ -9,30 +9,32 @@ type Predicate = dyn Fn(&Request) -> bool + Send + Sync;
 
 /// Which calls may be sent again although nobody knows whether the first was carried out.
 #[derive(Clone, Default)]
-pub(super) struct Repeat {
+pub(crate) struct Repeat {
     catalogue: Option<Arc<Catalogue>>,
     also: Option<Arc<Predicate>>,
 }
 
 impl Repeat {
-    pub(super) fn with_catalogue(mut self, catalogue: Arc<Catalogue>) -> Self {
+    pub(crate) fn with_catalogue(mut self, catalogue: Arc<Catalogue>) -> Self {
         self.catalogue = Some(catalogue);
         self
     }
 
-    pub(super) fn with_predicate(mut self, also: Arc<Predicate>) -> Self {
+    pub(crate) fn with_predicate(mut self, also: Arc<Predicate>) -> Self {
         self.also = Some(also);
         self
     }
 
     /// Whether `request`, having failed with `error`, may be sent again.
-    pub(super) fn allows(&self, request: &Request, error: &Error) -> bool {
+    pub(crate) fn allows(&self, request: &Request, error: &Error) -> bool {
         error.remedy() == Remedy::Retry && (error.is_unsent() || self.is_harmless(request))
     }
 
+    /// Whether `request` may be sent twice, whatever becomes of either.
+    ///
     /// A catalogue that knows the operation decides; else the operations that every provider shares are known to be
     /// harmless, and of others it is not known.
-    fn is_harmless(&self, request: &Request) -> bool {
+    pub(crate) fn is_harmless(&self, request: &Request) -> bool {
         let operation = &request.operation;
         if self.also.as_ref().is_some_and(|also| also(request)) {
             return true;
