@@ -2,8 +2,8 @@
 
 use crate::condition::{Condition, Mode, Text};
 use crate::cost::CostModel;
-use crate::schema::{Kind, Schema};
-use crate::statistics::{FieldStatistics, Frequency, Statistics};
+use crate::schema::{Field, Schema};
+use crate::statistics::{FieldStatistics, Frequency, GUESS, Share, Statistics};
 
 /// Prose of which nothing is known has this many bytes.
 const UNKNOWN_BYTES: f64 = 200.0;
@@ -28,16 +28,23 @@ pub(crate) struct Expected {
     pub(crate) probe_cost: f64,
     /// Words are looked for in it.
     pub(crate) has_words: bool,
+    /// How many of its conditions nothing is known of.
+    pub(crate) guesses: u32,
 }
 
 impl Expected {
     fn certain(share: f64) -> Self {
-        Self { share, doubt: 1.0, row_cost: 0.0, probe_cost: 0.0, has_words: false }
+        Self { share, doubt: 1.0, row_cost: 0.0, probe_cost: 0.0, has_words: false, guesses: 0 }
     }
 
     fn plain(share: f64, doubt: f64, cost: f64) -> Self {
-        Self { share, doubt, row_cost: cost, probe_cost: cost, has_words: false }
+        Self { share, doubt, row_cost: cost, probe_cost: cost, has_words: false, guesses: guesses(doubt) }
     }
+}
+
+/// Estimates that are off by this much rest on nothing.
+fn guesses(doubt: f64) -> u32 {
+    u32::from(doubt >= GUESS)
 }
 
 /// What estimates are made from.
@@ -58,17 +65,24 @@ impl Estimator<'_> {
             Condition::Always => Expected::certain(1.0),
             Condition::Never => Expected::certain(0.0),
             Condition::Within(field, spans) => {
-                let share = match self.statistics.field(*field) {
-                    Some(field) => field.within(spans),
-                    None => FieldStatistics::guess(spans),
+                let share = match (spans.point_count(), self.statistics.field(*field)) {
+                    // A key has one row, if it has any.
+                    (Some(keys), _) if *field == Field::KEY => {
+                        Share { of: (keys as f64 / self.rows()).min(1.0), doubt: 1.0 }
+                    }
+                    (_, Some(field)) => field.within(spans),
+                    (_, None) => FieldStatistics::guess(spans),
                 };
                 // SQLite looks a value up in a list by halving it.
                 let steps = (spans.spans().len() as f64).log2() + 1.0;
                 Expected::plain(share.of, share.doubt, self.model.compare * steps)
             }
             Condition::Present(field) => {
-                let present = self.statistics.field(*field).map_or(0.9, FieldStatistics::present);
-                Expected::plain(present, 1.2, self.model.compare)
+                let share = self
+                    .statistics
+                    .field(*field)
+                    .map_or_else(FieldStatistics::guess_present, |f| f.present());
+                Expected::plain(share.of, share.doubt, self.model.compare)
             }
             Condition::Text(text) => self.text(text),
             Condition::Not(inner) => {
@@ -88,6 +102,7 @@ impl Estimator<'_> {
             all.share *= part.share;
             all.doubt *= part.doubt;
             all.has_words |= part.has_words;
+            all.guesses += part.guesses;
         }
         all
     }
@@ -100,15 +115,15 @@ impl Estimator<'_> {
             none.share *= 1.0 - part.share;
             none.doubt = none.doubt.max(part.doubt);
             none.has_words |= part.has_words;
+            none.guesses += part.guesses;
         }
         Expected { share: 1.0 - none.share, ..none }
     }
 
-    /// The mean length of the texts it is looked for in.
+    /// The bytes of a row that it is looked for in.
     fn bytes(&self, text: &Text) -> f64 {
         let mean = |field| match self.statistics.field(field) {
-            Some(known) if known.mean() > 0.0 && self.schema.kind(field) == Kind::Prose => known.mean(),
-            Some(known) if known.mean() > 0.0 => known.mean(),
+            Some(known) if known.mean() > 0.0 => known.mean() * known.present().of,
             _ => UNKNOWN_BYTES,
         };
         self.schema.scope(text.field).map(mean).sum()
@@ -125,6 +140,7 @@ impl Estimator<'_> {
                     row_cost: self.model.check + bytes * self.model.check_byte,
                     probe_cost: self.model.probe,
                     has_words: true,
+                    guesses: guesses(found.doubt),
                 }
             }
             Mode::Substring => {
@@ -153,7 +169,7 @@ impl Estimator<'_> {
         if folded.len() < TRIGRAM || self.schema.trigrams.is_none() {
             // Unknown: the longer, the rarer.
             let rows = self.rows() * 0.2_f64.powi(folded.len().min(4) as i32);
-            return Matches { rows, entries: 0.0, doubt: 10.0 };
+            return Matches { rows, entries: 0.0, doubt: GUESS };
         }
         let terms = self.statistics.trigrams();
         let all: Vec<_> = folded

@@ -19,10 +19,11 @@ impl fmt::Display for Explanation<'_> {
         let Plan { estimate, complexity, confidence, .. } = self.plan;
         writeln!(
             f,
-            "about {} of {} matching rows, {}; {complexity}, confidence {confidence:.2}",
+            "about {} of {} matching rows, {}; {complexity}, confidence {confidence:.2}{}",
             count(estimate.returned),
             count(estimate.matching),
             time(estimate.micros),
+            guesses(estimate.guesses),
         )?;
         for (depth, line) in self.steps().iter().enumerate() {
             let branch = if depth == 0 { String::new() } else { "   ".repeat(depth - 1) + "└─ " };
@@ -87,6 +88,15 @@ fn rejected(f: &mut fmt::Formatter<'_>, other: &Rejected) -> fmt::Result {
     };
     let name = format!("{}{check}", other.strategy);
     writeln!(f, "  {name:32} {:>9}  {}", time(other.estimate.micros), other.why)
+}
+
+/// What lowers confidence, if anything does.
+fn guesses(guesses: u32) -> String {
+    match guesses {
+        0 => String::new(),
+        1 => " by a guess".to_owned(),
+        many => format!(" by {many} guesses"),
+    }
 }
 
 /// A number of rows that is an estimate.

@@ -70,6 +70,8 @@ pub struct Estimate {
     pub micros: f64,
     /// At least 1: what matches may be so many times more or fewer.
     pub doubt: f64,
+    /// Conditions nothing is known of: no statistics were gathered, or they cannot say.
+    pub guesses: u32,
 }
 
 /// How much there is to a query.
@@ -182,7 +184,8 @@ impl Plan {
     }
 
     /// How likely it is that no other way is cheaper, from 0 to 1: by how far the next best is behind, and how far the
-    /// estimates may be off.
+    /// estimates may be off. Where there is a choice each guess halves it, so a plan of which statistics say more is
+    /// never less sure; without guesses it is at least a half.
     #[must_use]
     pub fn confidence(&self) -> f64 {
         self.confidence

@@ -80,8 +80,8 @@ impl Kind {
     #[must_use]
     pub fn takes(self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Text, Value::Text(_)) => true,
-            (Self::Integer | Self::Decimal { .. } | Self::Time(_), Value::Integer(_)) => true,
+            (Self::Text, Value::Text(_))
+            | (Self::Integer | Self::Decimal { .. } | Self::Time(_), Value::Integer(_)) => true,
             (Self::Bool, Value::Integer(value)) => matches!(value, 0 | 1),
             (Self::Real, Value::Real(value)) => value.is_finite(),
             _ => false,
@@ -179,13 +179,11 @@ pub struct Schema {
 
 impl Schema {
     /// Begins the description of a table and its integer primary key, which is also a field.
-    #[must_use]
     pub fn builder(table: impl Into<String>, key: impl Into<String>) -> SchemaBuilder {
         SchemaBuilder::new(table.into(), key.into())
     }
 
     /// Begins the description of a catalogue that is held in memory; its rows have a unique integer key.
-    #[must_use]
     pub fn catalogue(key: impl Into<String>) -> SchemaBuilder {
         SchemaBuilder::new("catalogue".to_owned(), key.into()).in_memory()
     }

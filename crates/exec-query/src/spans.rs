@@ -119,6 +119,11 @@ impl Spans {
         Self::of([Span { low, high }])
     }
 
+    /// True and false, all that a truth value can be.
+    pub(crate) fn truth() -> Self {
+        Self::points([Value::from(false), Value::from(true)])
+    }
+
     /// `>= value`
     #[must_use]
     pub fn at_least(value: Value) -> Self {

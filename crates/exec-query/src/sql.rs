@@ -127,7 +127,7 @@ impl<'a> Sql<'a> {
                 let is_and = matches!(condition, Condition::And(_));
                 self.push("(");
                 self.list(parts, if is_and { " AND " } else { " OR " }, |sql, part| {
-                    sql.condition(part, check)
+                    sql.condition(part, check);
                 });
                 self.push(")");
             }

@@ -10,7 +10,7 @@ use crate::problem::{Problem, Problems};
 use crate::schema::{Field, Schema};
 use crate::value::Value;
 
-pub(crate) use field::FieldStatistics;
+pub(crate) use field::{FieldStatistics, Share};
 pub use gather::{Ask, Gather};
 pub(crate) use terms::{Frequency, Terms};
 
@@ -24,6 +24,9 @@ pub struct Statistics {
     stored: Stored,
     fields: Vec<FieldStatistics>,
 }
+
+/// The doubt of what nobody has looked at.
+pub(crate) const GUESS: f64 = 10.0;
 
 /// What is kept; the rest is worked out from it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::CostModel;
 use crate::schema::{Field, Kind, Schema};
-use crate::statistics::{Ask, Statistics};
+use crate::statistics::{Ask, FieldStatistics, Statistics};
 use crate::value::Value;
 
 /// How many rows a measurement looks at.
@@ -70,7 +70,7 @@ impl Calibration {
         let mut open: Vec<(What, Ask)> = Statements { schema, statistics }.all();
         open.reverse();
         let prose: f64 =
-            schema.prose().filter_map(|field| statistics.field(field)).map(|field| field.mean()).sum();
+            schema.prose().filter_map(|field| statistics.field(field)).map(FieldStatistics::mean).sum();
         Self {
             open,
             rounds: 0,

@@ -193,7 +193,7 @@ impl<'t> Lexer<'t> {
             return self.quoted();
         }
         let start = self.at;
-        let mut len = self.run(|c| !ends_word(c) && !(in_list && c == ','));
+        let mut len = self.run(|c| !(ends_word(c) || in_list && c == ','));
         if in_list && let Some(dots) = self.rest().get(..len).and_then(|text| text.find("..")) {
             let open = self.rest().get(..dots).is_some_and(|text| text.ends_with('>'));
             // What stands behind the dots is run over once more.

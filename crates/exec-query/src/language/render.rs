@@ -8,7 +8,7 @@ use crate::condition::{Condition, Mode, Text};
 use crate::query::{Detail, Direction, Query};
 use crate::schema::{Field, Kind, Schema};
 use crate::spans::{Span, Spans};
-use crate::value::Value;
+use crate::value::{Cell, Value};
 
 impl Query {
     /// The query in the language. Reading it gives the same query; times are written as instants.
@@ -24,7 +24,7 @@ impl Query {
         match &self.condition {
             Condition::Always if has_rest => {}
             condition @ Condition::And(all) if all.len() > 1 => {
-                write(&mut text, schema, condition, Place::Top)
+                write(&mut text, schema, condition, Place::Top);
             }
             condition @ Condition::Or(any) if any.len() > 1 && !has_rest => {
                 write(&mut text, schema, condition, Place::Top);
@@ -151,6 +151,9 @@ fn quote(text: &mut String, value: &str, plain: bool) {
 
 fn within(text: &mut String, schema: &Schema, field: Field, spans: &Spans) {
     text.push_str(schema.name(field));
+    if schema.kind(field) == Kind::Bool {
+        return text.push_str(truth(spans));
+    }
     let one = |value: &Value| atom(schema, field, value);
     let sign = match spans.spans() {
         [Span { low: Excluded(low), high: Unbounded }] => Some((">", one(low))),
@@ -189,18 +192,20 @@ fn shorter<'s>(
         _ => None,
     };
     match without {
-        // Beside true and false there are numbers, which nobody can write.
-        Some(without) if is_word(&without) != is_word(&with) => match is_word(&with) {
-            true => (closed, with),
-            false => (open, without),
-        },
         Some(without) if without.len() < with.len() => (open, without),
         _ => (closed, with),
     }
 }
 
-fn is_word(text: &str) -> bool {
-    matches!(text, "true" | "false")
+/// Which of true and false a set holds.
+fn truth(spans: &Spans) -> &'static str {
+    let has = |value: i64| spans.contains(&Cell::Integer(value));
+    match (has(0), has(1)) {
+        (true, true) => ":true,false",
+        (true, false) => ":false",
+        (false, true) => ":true",
+        (false, false) => "!=true,false",
+    }
 }
 
 fn item(text: &mut String, span: &Span, one: impl Fn(&Value) -> String) {

@@ -73,7 +73,13 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// What a field may hold; of a truth value no more than true and false.
     fn spans(&mut self, at: &Range<usize>, kind: Kind, op: Op, items: Vec<Item>) -> Option<Spans> {
+        let spans = self.compared(at, kind, op, items)?;
+        Some(if kind == Kind::Bool { spans.intersect(&Spans::truth()) } else { spans })
+    }
+
+    fn compared(&mut self, at: &Range<usize>, kind: Kind, op: Op, items: Vec<Item>) -> Option<Spans> {
         if matches!(op, Op::In | Op::NotIn) {
             let mut spans = Some(Vec::with_capacity(items.len()));
             for item in items {

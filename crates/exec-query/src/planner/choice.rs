@@ -26,6 +26,7 @@ struct Common {
     plain_matching: f64,
     matching: f64,
     doubt: f64,
+    guesses: u32,
 }
 
 impl Planner {
@@ -43,7 +44,7 @@ impl Planner {
         };
         let mut plan = self.plan_of(&outline, best, &common);
         plan.others = others.iter().map(|other| rejected(&outline, other, best, &common)).collect();
-        plan.confidence = others.first().map_or(1.0, |next| confidence(best, next, common.doubt));
+        plan.confidence = others.first().map_or(1.0, |next| confidence(best, next, &common));
         plan.normal = normal;
         plan
     }
@@ -76,7 +77,8 @@ impl Planner {
         };
         let mut candidates: Vec<Candidate> = outline.ways().into_iter().map(candidate).collect();
         candidates.sort_by(|a, b| a.price.cost.total_cmp(&b.price.cost));
-        (Common { shape, plain_matching, matching, doubt }, candidates)
+        let guesses = outline.parts.iter().map(|(_, expected)| expected.guesses).sum();
+        (Common { shape, plain_matching, matching, doubt, guesses }, candidates)
     }
 
     fn strategy(&self, access: &Access) -> Strategy {
@@ -125,7 +127,14 @@ impl Planner {
             check: WordCheck::None,
             ordered: true,
             statement: None,
-            estimate: Estimate { examined, matching, returned, micros, doubt: expected.doubt },
+            estimate: Estimate {
+                examined,
+                matching,
+                returned,
+                micros,
+                doubt: expected.doubt,
+                guesses: expected.guesses,
+            },
             complexity: complexity(&normal.condition),
             confidence: 1.0,
             shape: feedback::shape(&normal.condition, &self.schema),
@@ -164,6 +173,7 @@ fn estimate(outline: &Outline<'_>, candidate: &Candidate, common: &Common) -> Es
         returned: common.matching.min(outline.normal.limit.into()),
         micros: candidate.price.cost / 1e3,
         doubt: common.doubt,
+        guesses: common.guesses,
     }
 }
 
@@ -198,9 +208,10 @@ fn complexity(condition: &Condition) -> Complexity {
 }
 
 /// The chance that a normal variable, whose deviation is the logarithm of the doubt, is below the distance to the next
-/// best way; by the logistic approximation of its distribution.
-fn confidence(best: &Candidate, next: &Candidate, doubt: f64) -> f64 {
+/// best way; by the logistic approximation of its distribution. It is at least a half, and halved for each guess.
+fn confidence(best: &Candidate, next: &Candidate, common: &Common) -> f64 {
     let distance = (next.price.cost / best.price.cost.max(1.0)).max(1.0).ln();
-    let deviation = 0.2 + doubt.max(1.0).ln() / 2.0;
-    1.0 / (1.0 + (-1.702 * distance / deviation).exp())
+    let deviation = 0.2 + common.doubt.max(1.0).ln() / 2.0;
+    let chance = 1.0 / (1.0 + (-1.702 * distance / deviation).exp());
+    chance * 0.5_f64.powi(i32::try_from(common.guesses).unwrap_or(i32::MAX))
 }

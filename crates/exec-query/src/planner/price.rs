@@ -90,7 +90,7 @@ impl Outline<'_> {
         let share = |parts: &[Part]| parts.iter().map(|part| self.expected(*part).share).product::<f64>();
         match access {
             Access::Table { keys } => {
-                let rows = all * keys.map_or(1.0, |part| self.key_share(part));
+                let rows = all * keys.map_or(1.0, |part| self.expected(part).share);
                 Reading { entries: rows, rows, start: 0.0, each: model.table_row, fetch: 0.0 }
             }
             Access::Index { equal, range, .. } => {
@@ -132,15 +132,6 @@ impl Outline<'_> {
 
     fn count(&self, part: Part) -> f64 {
         self.spans(part).map_or(1.0, |spans| spans.spans().len() as f64)
-    }
-
-    /// Keys are spread evenly enough between the least and the greatest.
-    fn key_share(&self, part: Part) -> f64 {
-        let share = self.expected(part).share;
-        match self.spans(part).and_then(crate::Spans::point_count) {
-            Some(points) => (points as f64 / self.estimator.rows()).min(1.0),
-            None => share,
-        }
     }
 
     fn words(&self, condition: &Condition) -> Matches {

@@ -110,7 +110,7 @@ impl<'a> Outline<'a> {
             accesses.extend(self.index(number, index));
         }
         if self.estimator.schema.words.is_some() {
-            let words: Vec<Part> = self.texts(is_words);
+            let words: Vec<Part> = self.texts(|condition, _| is_words(condition));
             if let Some(rarest) = self.rarest(&words) {
                 if words.len() > 1 && self.estimator.schema.check_function.is_some() {
                     accesses.push((Access::Words(vec![rarest]), by_key));
@@ -193,10 +193,10 @@ impl<'a> Outline<'a> {
 }
 
 /// Words, or words one of which must be there: what one search in the text index answers exactly.
-fn is_words(condition: &Condition, outline: &Outline<'_>) -> bool {
+fn is_words(condition: &Condition) -> bool {
     match condition {
         Condition::Text(text) => text.mode == Mode::Words,
-        Condition::Or(parts) => parts.iter().all(|part| is_words(part, outline)),
+        Condition::Or(parts) => parts.iter().all(is_words),
         _ => false,
     }
 }

@@ -1,11 +1,8 @@
 //! The rules, each for one node whose parts are done, and each as a rewrite of its own.
 
-use std::ops::Bound::Included;
-
 use crate::condition::{Condition, Mode};
 use crate::schema::{Field, Kind, Schema};
 use crate::spans::Spans;
-use crate::value::Value;
 
 /// Applies a rule to every node, parts first. Recursive; the depth is limited before.
 pub(super) fn bottom_up(condition: Condition, rule: &impl Fn(Condition) -> Condition) -> Condition {
@@ -109,9 +106,9 @@ pub(super) fn folded(node: Condition, schema: &Schema) -> Condition {
 fn leaf(condition: Condition, schema: &Schema) -> Condition {
     match condition {
         Condition::Within(field, spans) => {
-            let spans = if schema.kind(field) == Kind::Bool { spans.intersect(&truth()) } else { spans };
-            match (spans.is_none(), spans.is_all() || (schema.kind(field) == Kind::Bool && spans == truth()))
-            {
+            let is_truth = schema.kind(field) == Kind::Bool;
+            let spans = if is_truth { spans.intersect(&Spans::truth()) } else { spans };
+            match (spans.is_none(), spans.is_all() || (is_truth && spans == Spans::truth())) {
                 (true, _) => Condition::Never,
                 (_, true) => leaf(Condition::Present(field), schema),
                 _ => Condition::Within(field, spans),
@@ -128,10 +125,6 @@ fn leaf(condition: Condition, schema: &Schema) -> Condition {
         },
         other => other,
     }
-}
-
-fn truth() -> Spans {
-    Spans::between(Included(Value::Integer(0)), Included(Value::Integer(1)))
 }
 
 /// Makes one range of several on a field that must all hold. Exact in three-valued logic.

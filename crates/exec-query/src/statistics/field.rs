@@ -2,6 +2,7 @@
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
+use super::GUESS;
 use crate::spans::{Span, Spans};
 use crate::value::Value;
 
@@ -62,8 +63,14 @@ impl FieldStatistics {
         }
     }
 
-    pub(crate) fn present(&self) -> f64 {
-        1.0 - self.nulls
+    /// The share of rows that have a value.
+    pub(crate) fn present(&self) -> Share {
+        if self.sampled == 0 { Self::guess_present() } else { Share { of: 1.0 - self.nulls, doubt: 1.2 } }
+    }
+
+    /// The same when nothing is known.
+    pub(crate) fn guess_present() -> Share {
+        Share { of: 0.9, doubt: GUESS }
     }
 
     pub(crate) fn mean(&self) -> f64 {
@@ -110,7 +117,7 @@ impl FieldStatistics {
             (Unbounded, _) | (_, Unbounded) => 0.3,
             _ => 0.1,
         };
-        Share { of: spans.spans().iter().map(one).sum::<f64>().min(0.9), doubt: 10.0 }
+        Share { of: spans.spans().iter().map(one).sum::<f64>().min(0.9), doubt: GUESS }
     }
 
     fn common_share(&self, value: &Value) -> Option<f64> {
@@ -250,7 +257,7 @@ mod tests {
     fn nulls_are_in_no_set() {
         let value = Value::from(1_i64);
         let field = FieldStatistics::of((0..100).map(|n| (n % 4 == 0).then_some(&value)), 100);
-        assert_near(Share { of: field.present(), doubt: 1.0 }, 0.25);
+        assert_near(field.present(), 0.25);
         assert_near(field.within(&Spans::all()), 0.25);
     }
 

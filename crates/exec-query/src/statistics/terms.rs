@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::GUESS;
+
 /// The most terms that are kept.
 pub(super) const MOST_TERMS: usize = 4_096;
 
@@ -78,7 +80,7 @@ impl Terms {
             Some(rows) => Frequency { rows: (rows as f64).max(0.5), doubt: 1.1 },
             // Frequencies fall off steeply, so most of the rest is far below the bound.
             None if self.known => Frequency { rows: (self.rest as f64 / 4.0).max(0.5), doubt: 3.0 },
-            None => Frequency { rows: (all * 0.01).max(0.5), doubt: 10.0 },
+            None => Frequency { rows: (all * 0.01).max(0.5), doubt: GUESS },
         }
     }
 }

@@ -226,6 +226,13 @@ fn complexity_and_confidence_are_worked_out() {
         sure.confidence(),
         unsure.confidence()
     );
+    // Each guess halves it; a key is none.
+    let blind = Planner::new(schema.clone(), Statistics::unknown(schema, 4_000)).unwrap();
+    let blind = |text: &str| blind.plan(&language.parse(text).unwrap()).unwrap();
+    assert_eq!(blind("error status:failed").estimate().guesses, 2);
+    assert!(blind("error status:failed").confidence() <= 0.25);
+    assert!(plan("error status:failed").confidence() >= 0.5);
+    assert!(blind("id:7").estimate().guesses == 0 && blind("id:7").confidence() > 0.99);
     assert_eq!(plan("status:a status:b").strategy(), &Strategy::Nothing);
     assert_eq!(plan("zymurgy").strategy(), &Strategy::Words);
 }

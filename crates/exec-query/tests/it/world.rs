@@ -1,6 +1,7 @@
 //! Random rows, random queries over them, and the naive filter that says which rows a query means.
 
 use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 use exec_query::{
     Cell, Condition, Cursor, Detail, Direction, Field, FieldSpec, Kind, Mode, Phrase, Query, Row, Schema,
@@ -41,7 +42,7 @@ impl Row for Record {
     }
 }
 
-fn describe(check: bool) -> Schema {
+fn describe(check: bool, tokenizer: Tokenizer) -> Schema {
     let schema = Schema::builder("runs", "id")
         .field("status", Kind::Text)
         .with(FieldSpec::new("started", Kind::Time(TimeUnit::Seconds)).required())
@@ -54,7 +55,7 @@ fn describe(check: bool) -> Schema {
         .index("by_start", ["started"])
         .index("by_cost", ["cost"])
         .index("by_stream", ["stream", "score", "cost"])
-        .words("runs_words", Tokenizer::unicode61())
+        .words("runs_words", tokenizer)
         .trigrams("runs_pieces")
         .recency("started");
     let schema = if check { schema.check_function(CHECK) } else { schema };
@@ -63,25 +64,38 @@ fn describe(check: bool) -> Schema {
 
 /// The schema, with or without the function that checks words on a row.
 pub(crate) fn schema(check: bool) -> &'static Schema {
-    static BOTH: std::sync::LazyLock<[Schema; 2]> =
-        std::sync::LazyLock::new(|| [describe(false), describe(true)]);
+    static BOTH: LazyLock<[Schema; 2]> =
+        LazyLock::new(|| [false, true].map(|check| describe(check, Tokenizer::unicode61())));
+    &BOTH[usize::from(check)]
+}
+
+/// The same with words cut down to their stems.
+pub(crate) fn stemmed(check: bool) -> &'static Schema {
+    static BOTH: LazyLock<[Schema; 2]> =
+        LazyLock::new(|| [false, true].map(|check| describe(check, Tokenizer::porter())));
     &BOTH[usize::from(check)]
 }
 
 /// A database with these rows.
 pub(crate) fn database(records: &[Record]) -> Connection {
+    database_of(records, schema(true).tokenizer(), "unicode61")
+}
+
+/// A database whose text index cuts words as the tokenizer does, which FTS5 knows by this name.
+pub(crate) fn database_of(records: &[Record], tokenizer: &Tokenizer, name: &str) -> Connection {
     let db = Connection::open_in_memory().unwrap();
-    db.execute_batch(
+    db.execute_batch(&format!(
         "CREATE TABLE runs (id INTEGER PRIMARY KEY, status TEXT, started INTEGER NOT NULL, cost INTEGER,
                             score REAL, is_stream INTEGER, prompt TEXT, message TEXT);
          CREATE INDEX by_status ON runs(status, started);
          CREATE INDEX by_start ON runs(started);
          CREATE INDEX by_cost ON runs(cost);
          CREATE INDEX by_stream ON runs(is_stream, score, cost);
-         CREATE VIRTUAL TABLE runs_words USING fts5(prompt, message, content='runs', content_rowid='id');
+         CREATE VIRTUAL TABLE runs_words USING fts5(prompt, message, content='runs', content_rowid='id',
+                                                    tokenize='{name}');
          CREATE VIRTUAL TABLE runs_pieces USING fts5(prompt, message, content='runs', content_rowid='id',
                                                      tokenize='trigram');",
-    )
+    ))
     .unwrap();
     {
         let mut insert = db.prepare("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)").unwrap();
@@ -96,7 +110,7 @@ pub(crate) fn database(records: &[Record]) -> Connection {
          ANALYZE;",
     )
     .unwrap();
-    register(&db, CHECK, schema(true).tokenizer()).unwrap();
+    register(&db, CHECK, tokenizer).unwrap();
     db
 }
 
@@ -226,6 +240,11 @@ fn value_of_any() -> impl Strategy<Value = Vec<Option<Value>>> {
 
 /// What a condition says of a row, written down as plainly as can be.
 pub(crate) fn holds(condition: &Condition, row: &Record) -> Option<bool> {
+    holds_by(schema(false).tokenizer(), condition, row)
+}
+
+fn holds_by(tokenizer: &Tokenizer, condition: &Condition, row: &Record) -> Option<bool> {
+    let holds = |part: &Condition, row: &Record| holds_by(tokenizer, part, row);
     match condition {
         Condition::Always => Some(true),
         Condition::Never => Some(false),
@@ -234,7 +253,7 @@ pub(crate) fn holds(condition: &Condition, row: &Record) -> Option<bool> {
             (cell != Cell::Null).then(|| spans.spans().iter().any(|span| in_span(cell, span)))
         }
         Condition::Present(field) => Some(row.cell(*field) != Cell::Null),
-        Condition::Text(text) => Some(has(text, row)),
+        Condition::Text(text) => Some(has(tokenizer, text, row)),
         Condition::And(parts) => {
             let all: Vec<_> = parts.iter().map(|part| holds(part, row)).collect();
             if all.contains(&Some(false)) {
@@ -274,16 +293,21 @@ fn in_span(cell: Cell<'_>, span: &Span) -> bool {
     }
 }
 
-fn has(text: &Text, row: &Record) -> bool {
+fn has(tokenizer: &Tokenizer, text: &Text, row: &Record) -> bool {
     let fields = text.field.map_or(vec![field(6), field(7)], |field| vec![field]);
     fields.into_iter().filter_map(|field| row.cell(field).text()).any(|found| match text.mode {
-        Mode::Words => Phrase::new(schema(false).tokenizer(), &text.text).is_in(found),
+        Mode::Words => Phrase::new(tokenizer, &text.text).is_in(found),
         Mode::Substring => found.to_ascii_lowercase().contains(&text.text.to_ascii_lowercase()),
     })
 }
 
 /// The keys a query means, in order.
 pub(crate) fn naive(query: &Query, records: &[Record]) -> Vec<i64> {
+    naive_by(schema(false).tokenizer(), query, records)
+}
+
+/// The same where words are what this tokenizer makes of text.
+pub(crate) fn naive_by(tokenizer: &Tokenizer, query: &Query, records: &[Record]) -> Vec<i64> {
     let sort: Vec<_> = query.sort.iter().copied().chain([(Field::KEY, query.key_direction())]).collect();
     let turned =
         |order: Ordering, direction| if direction == Direction::Descending { order.reverse() } else { order };
@@ -297,7 +321,7 @@ pub(crate) fn naive(query: &Query, records: &[Record]) -> Vec<i64> {
         move |field| row.cell(field).to_value()
     };
     let mut found: Vec<&Record> =
-        records.iter().filter(|row| holds(&query.condition, row) == Some(true)).collect();
+        records.iter().filter(|row| holds_by(tokenizer, &query.condition, row) == Some(true)).collect();
     found.sort_by(|a, b| by(&of(a), &of(b)).unwrap_or(Ordering::Equal));
     if let Some(cursor) = &query.after {
         let place = |field: Field| match query.sort.iter().position(|(sorted, _)| *sorted == field) {
