@@ -27,8 +27,10 @@ use tokio::time::Instant;
 const TIMES_THE_BEST: f64 = 2.0;
 const TIMES_THE_BEST_AT_MOST: f64 = 5.0;
 const SHARE: f64 = 0.95;
+/// Of the workload: the constants were tuned on the first, and are judged on all.
+const SEEDS: [u64; 3] = [11, 23, 47];
 /// Shorter differences are the machine's, not the plan's.
-const NOISE_MICROS: f64 = 15.0;
+const NOISE_MICROS: f64 = 5.0;
 const PLANNING_MICROS: f64 = 20.0;
 
 fn main() -> ExitCode {
@@ -60,15 +62,18 @@ fn run(effort: Effort) -> Result<Vec<String>> {
     Figure::alone("query", "calibrate", calibrating, "ms").print();
     println!("query: {model:?}");
     let planner = Planner::new(schema, statistics)?.with_model(model);
-    let queries = workload::queries(planner.schema(), rows, effort.pick(400, 150, 20))?;
-    let mut missed = choices(&db, &planner, &queries)?;
-    missed.extend(planning(&planner, &queries)?);
+    let mut missed = Vec::new();
+    for seed in SEEDS {
+        let queries = workload::queries(planner.schema(), rows, effort.pick(400, 100, 10), seed)?;
+        missed.extend(choices(&db, &planner, &queries, seed)?);
+        missed.extend(planning(&planner, &queries)?);
+    }
     missed.extend(cases::run(&db, &planner, effort)?);
     if effort == Effort::Smoke { Ok(Vec::new()) } else { Ok(missed) }
 }
 
 /// The chosen plan of each query against the best of all ways.
-fn choices(db: &Connection, planner: &Planner, queries: &[Query]) -> Result<Vec<String>> {
+fn choices(db: &Connection, planner: &Planner, queries: &[Query], seed: u64) -> Result<Vec<String>> {
     let mut ratios = Vec::with_capacity(queries.len());
     for query in queries {
         let candidates = planner.candidates(query)?;
@@ -105,9 +110,9 @@ fn choices(db: &Connection, planner: &Planner, queries: &[Query]) -> Result<Vec<
     };
     let within =
         ratios.iter().filter(|ratio| **ratio <= TIMES_THE_BEST).count() as f64 / ratios.len().max(1) as f64;
-    Figure::alone("query", "chosen / best, 95 %", at(SHARE), "times").print();
-    Figure::alone("query", "chosen / best, worst", at(1.0), "times").print();
-    Figure::alone("query", "within 2x of the best", within * 100.0, "%").print();
+    Figure::alone("query", &format!("chosen / best, 95 %, seed {seed}"), at(SHARE), "times").print();
+    Figure::alone("query", &format!("chosen / best, worst, seed {seed}"), at(1.0), "times").print();
+    Figure::alone("query", &format!("within 2x of the best, seed {seed}"), within * 100.0, "%").print();
     let mut missed = Vec::new();
     if within < SHARE {
         missed.push(format!("{:.1} % are within {TIMES_THE_BEST} times the best", within * 100.0));

@@ -4,7 +4,7 @@ use benches::Result;
 use exec_query::{Detail, FieldSpec, Kind, Schema, TimeUnit, Tokenizer};
 use rusqlite::{Connection, params};
 
-use crate::sqlite::register;
+use crate::sqlite::set_up;
 
 /// The function that checks words on a row.
 const CHECK: &str = "text_has";
@@ -142,7 +142,7 @@ pub(crate) fn database(many: usize) -> Result<Connection> {
         }
     }
     db.execute_batch(INDEXES)?;
-    register(&db, CHECK, schema()?.tokenizer())?;
+    set_up(&db, CHECK, schema()?.tokenizer())?;
     Ok(db)
 }
 

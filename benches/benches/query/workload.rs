@@ -7,8 +7,8 @@ use crate::data::{COMMON, EVERY, PROVIDERS, RARE, Random, START, VOCABULARY, wor
 
 /// Queries of every mixture of words, filters, orders and limits. Pages have 20 rows and more: what a search for one row
 /// costs is luck, as it may be the first that is looked at.
-pub(crate) fn queries(schema: &Schema, rows: usize, many: usize) -> Result<Vec<Query>> {
-    let mut random = Random(11);
+pub(crate) fn queries(schema: &Schema, rows: usize, many: usize, seed: u64) -> Result<Vec<Query>> {
+    let mut random = Random(seed);
     (0..many).map(|_| query(schema, rows, &mut random)).collect()
 }
 

@@ -62,7 +62,7 @@ fn database() -> rusqlite::Result<Connection> {
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let (schema, db) = (schema()?, database()?);
-    sqlite::register(&db, "text_has", schema.tokenizer())?;
+    sqlite::set_up(&db, "text_has", schema.tokenizer())?;
     let statistics = sqlite::gather(&db, Gather::new(&schema))?;
     let model = sqlite::calibrate(&db, &schema, &statistics)?;
     let planner = Planner::new(schema.clone(), statistics)?.with_model(model);

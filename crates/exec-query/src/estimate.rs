@@ -5,8 +5,12 @@ use crate::cost::CostModel;
 use crate::schema::{Field, Schema};
 use crate::statistics::{FieldStatistics, Frequency, GUESS, Share, Statistics};
 
-/// Prose of which nothing is known has this many bytes.
-const UNKNOWN_BYTES: f64 = 200.0;
+use crate::statistics::UNKNOWN_BYTES;
+
+/// Of a page in SQLite.
+const PAGE_BYTES: f64 = 4_096.0;
+/// Of what is no prose, roughly.
+const FIELD_BYTES: f64 = 8.0;
 /// Characters of a piece that a trigram index can help with.
 const TRIGRAM: usize = 3;
 
@@ -60,6 +64,14 @@ impl Estimator<'_> {
         (self.statistics.rows() as f64).max(1.0)
     }
 
+    /// Pages of the table, from what its rows hold.
+    pub(crate) fn pages(&self) -> f64 {
+        let prose = |field| self.statistics.field(field).map_or(UNKNOWN_BYTES, FieldStatistics::bytes);
+        let bytes: f64 = self.schema.prose().map(prose).sum();
+        let others = self.schema.fields().count() as f64 * FIELD_BYTES;
+        (self.rows() * (bytes + others) / PAGE_BYTES).max(1.0)
+    }
+
     pub(crate) fn expect(&self, condition: &Condition) -> Expected {
         match condition {
             Condition::Always => Expected::certain(1.0),
@@ -81,7 +93,7 @@ impl Estimator<'_> {
                 let share = self
                     .statistics
                     .field(*field)
-                    .map_or_else(FieldStatistics::guess_present, |f| f.present());
+                    .map_or_else(FieldStatistics::guess_present, FieldStatistics::present);
                 Expected::plain(share.of, share.doubt, self.model.compare)
             }
             Condition::Text(text) => self.text(text),
@@ -122,11 +134,8 @@ impl Estimator<'_> {
 
     /// The bytes of a row that it is looked for in.
     fn bytes(&self, text: &Text) -> f64 {
-        let mean = |field| match self.statistics.field(field) {
-            Some(known) if known.mean() > 0.0 => known.mean() * known.present().of,
-            _ => UNKNOWN_BYTES,
-        };
-        self.schema.scope(text.field).map(mean).sum()
+        let bytes = |field| self.statistics.field(field).map_or(UNKNOWN_BYTES, FieldStatistics::bytes);
+        self.schema.scope(text.field).map(bytes).sum()
     }
 
     fn text(&self, text: &Text) -> Expected {

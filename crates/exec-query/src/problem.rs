@@ -87,9 +87,12 @@ impl Problems {
             };
             let skipped = column.saturating_sub(1 + SHOWN);
             // Carets must stand under their characters, so line ends and the like are shown as blanks.
-            let line =
-                text.chars().skip(skipped).take(2 * SHOWN).map(|c| if c.is_control() { ' ' } else { c });
-            shown.extend(line);
+            let part = text.chars().skip(skipped).take(2 * SHOWN).enumerate();
+            shown.extend(part.map(|(at, c)| match c {
+                _ if at == 0 && skipped > 0 => '…',
+                c if c.is_control() => ' ',
+                c => c,
+            }));
             let width = text.get(at.clone()).map_or(1, |part| part.chars().count()).clamp(1, SHOWN);
             let indent = " ".repeat(column - 1 - skipped);
             shown.push_str(&format!("\n{indent}{} column {column}: {problem}\n", "^".repeat(width)));

@@ -2,6 +2,7 @@
 
 mod field;
 mod gather;
+mod order;
 mod terms;
 
 use serde::{Deserialize, Serialize};
@@ -23,8 +24,12 @@ pub(crate) use terms::{Frequency, Terms};
 pub struct Statistics {
     stored: Stored,
     fields: Vec<FieldStatistics>,
+    /// How much of each field's order is that of the keys.
+    orders: Vec<f64>,
 }
 
+/// Prose of which nothing is known has this many bytes.
+pub(crate) const UNKNOWN_BYTES: f64 = 200.0;
 /// The doubt of what nobody has looked at.
 pub(crate) const GUESS: f64 = 10.0;
 
@@ -44,8 +49,10 @@ struct Stored {
 impl From<Stored> for Statistics {
     fn from(stored: Stored) -> Self {
         let column = |at: usize| stored.sample.iter().map(move |row| row.get(at).and_then(Option::as_ref));
-        let fields = (0..stored.names.len()).map(|at| FieldStatistics::of(column(at), stored.rows)).collect();
-        Self { stored, fields }
+        let all = 0..stored.names.len();
+        let fields = all.clone().map(|at| FieldStatistics::of(column(at), stored.rows)).collect();
+        let orders = all.map(|at| order::follows_key(column(0).zip(column(at)))).collect();
+        Self { stored, fields, orders }
     }
 }
 
@@ -99,6 +106,14 @@ impl Statistics {
 
     pub(crate) fn field(&self, field: Field) -> Option<&FieldStatistics> {
         self.fields.get(usize::from(field.number()))
+    }
+
+    /// How much of a field's order is that of the keys, from 0 to 1.
+    pub(crate) fn follows_key(&self, field: Field) -> f64 {
+        if field == Field::KEY {
+            return 1.0;
+        }
+        self.orders.get(usize::from(field.number())).copied().unwrap_or(0.0)
     }
 
     pub(crate) fn words(&self) -> &Terms {

@@ -70,7 +70,7 @@ impl Calibration {
         let mut open: Vec<(What, Ask)> = Statements { schema, statistics }.all();
         open.reverse();
         let prose: f64 =
-            schema.prose().filter_map(|field| statistics.field(field)).map(FieldStatistics::mean).sum();
+            schema.prose().filter_map(|field| statistics.field(field)).map(FieldStatistics::bytes).sum();
         Self {
             open,
             rounds: 0,

@@ -151,15 +151,16 @@ fn quote(text: &mut String, value: &str, plain: bool) {
 
 fn within(text: &mut String, schema: &Schema, field: Field, spans: &Spans) {
     text.push_str(schema.name(field));
-    if schema.kind(field) == Kind::Bool {
+    let kind = schema.kind(field);
+    if kind == Kind::Bool {
         return text.push_str(truth(spans));
     }
     let one = |value: &Value| atom(schema, field, value);
     let sign = match spans.spans() {
         [Span { low: Excluded(low), high: Unbounded }] => Some((">", one(low))),
-        [Span { low: Included(low), high: Unbounded }] => Some(shorter(low, -1, ">", ">=", one)),
+        [Span { low: Included(low), high: Unbounded }] => Some(shorter(low, -1, ">", ">=", kind, one)),
         [Span { low: Unbounded, high: Excluded(high) }] => Some(("<", one(high))),
-        [Span { low: Unbounded, high: Included(high) }] => Some(shorter(high, 1, "<", "<=", one)),
+        [Span { low: Unbounded, high: Included(high) }] => Some(shorter(high, 1, "<", "<=", kind, one)),
         _ => None,
     };
     if let Some((sign, value)) = sign {
@@ -178,12 +179,14 @@ fn within(text: &mut String, schema: &Schema, field: Field, spans: &Spans) {
     }
 }
 
-/// Of whole numbers `>0.01` and `>=0.010001` are the same: whichever is shorter.
+/// Of whole numbers `>0.01` and `>=0.010001` are the same: whichever is shorter, or for times the first or last that is
+/// in it where both are as long.
 fn shorter<'s>(
     bound: &Value,
     beside: i64,
     open: &'s str,
     closed: &'s str,
+    kind: Kind,
     one: impl Fn(&Value) -> String,
 ) -> (&'s str, String) {
     let with = one(bound);
@@ -191,8 +194,10 @@ fn shorter<'s>(
         Value::Integer(value) => value.checked_add(beside).map(|value| one(&Value::Integer(value))),
         _ => None,
     };
+    // The sign itself is shorter without the bound.
+    let spare = usize::from(!matches!(kind, Kind::Time(_)));
     match without {
-        Some(without) if without.len() < with.len() => (open, without),
+        Some(without) if without.len() < with.len() + spare => (open, without),
         _ => (closed, with),
     }
 }

@@ -56,7 +56,7 @@ impl Outline<'_> {
         let mut cost = model.statement
             + reading.start
             + reading.entries * part * reading.each
-            + examined * (reading.fetch + self.checking(&way.rest, way.check));
+            + examined * self.checking(way, reading.fetch);
         if !way.ordered {
             cost += found * model.sort_row;
             if self.fetches_late() {
@@ -73,15 +73,28 @@ impl Outline<'_> {
         self.normal.shown.iter().any(|field| self.estimator.schema.kind(*field) == Kind::Prose)
     }
 
-    /// Nanoseconds to check the rest of the conditions on a row that is at hand.
-    fn checking(&self, rest: &[Part], check: Check) -> f64 {
-        let (mut cost, mut left) = (0.0, 1.0);
-        for expected in rest.iter().map(|part| self.expected(*part)) {
-            let each = if check == Check::Probe { expected.probe_cost } else { expected.row_cost };
+    /// Nanoseconds to check the rest of the conditions on an entry that is at hand. SQLite fetches the row only when the
+    /// entry of an index can say no more.
+    fn checking(&self, way: &Way, fetch: f64) -> f64 {
+        let (mut cost, mut left, mut fetch) = (0.0, 1.0, Some(fetch));
+        for part in &way.rest {
+            let expected = self.expected(*part);
+            if !self.is_covered(&way.access, *part) {
+                cost += left * fetch.take().unwrap_or(0.0);
+            }
+            let each = if way.check == Check::Probe { expected.probe_cost } else { expected.row_cost };
             cost += left * each;
             left *= expected.share;
         }
-        cost
+        cost + left * fetch.unwrap_or(0.0)
+    }
+
+    /// Nanoseconds to fetch a row, when so many are fetched and so much of their order is that of the keys: rows that lie
+    /// on one page, or nearly, are found as fast as one reads on.
+    fn fetch(&self, rows: f64, in_order: f64) -> f64 {
+        let model = self.estimator.model;
+        let near = in_order * (rows / self.estimator.pages()).min(1.0);
+        model.seek * (1.0 - near) + model.table_row.min(model.seek) * near
     }
 
     fn reading(&self, access: &Access) -> Reading {
@@ -93,7 +106,7 @@ impl Outline<'_> {
                 let rows = all * keys.map_or(1.0, |part| self.expected(part).share);
                 Reading { entries: rows, rows, start: 0.0, each: model.table_row, fetch: 0.0 }
             }
-            Access::Index { equal, range, .. } => {
+            Access::Index { number, equal, range } => {
                 let rows = all * share(equal) * range.map_or(1.0, |part| self.expected(part).share);
                 let lookups: f64 = equal.iter().map(|part| self.count(*part)).product();
                 Reading {
@@ -101,7 +114,7 @@ impl Outline<'_> {
                     rows,
                     start: lookups * model.seek,
                     each: model.index_row,
-                    fetch: model.seek,
+                    fetch: self.fetch(rows, self.index_order(*number, equal)),
                 }
             }
             Access::Words(parts) => {
@@ -111,7 +124,7 @@ impl Outline<'_> {
                 let entries: f64 = matches.iter().map(|found| found.entries.min(least * 8.0)).sum();
                 let rows = (all * share(parts)).min(least);
                 let start = model.text_open * matches.len() as f64;
-                Reading { entries, rows, start, each: model.text_row, fetch: model.seek }
+                Reading { entries, rows, start, each: model.text_row, fetch: self.fetch(rows, 1.0) }
             }
             Access::Trigrams(part) => {
                 let found = match self.part(*part) {
@@ -124,10 +137,17 @@ impl Outline<'_> {
                     rows: found.rows,
                     start,
                     each: model.text_row,
-                    fetch: model.seek,
+                    fetch: self.fetch(found.rows, 1.0),
                 }
             }
         }
+    }
+
+    /// How much of the order of an index, behind what is fixed, is that of the keys.
+    fn index_order(&self, number: usize, equal: &[Part]) -> f64 {
+        let index = self.estimator.schema.indexes.get(number);
+        let next = index.and_then(|index| index.fields.get(equal.len()));
+        next.map_or(1.0, |field| self.estimator.statistics.follows_key(*field))
     }
 
     fn count(&self, part: Part) -> f64 {

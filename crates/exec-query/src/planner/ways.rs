@@ -78,7 +78,11 @@ impl<'a> Outline<'a> {
         for (access, ordered) in self.accesses() {
             let decided = self.decided(&access);
             let mut rest: Vec<Part> = (0..self.parts.len()).filter(|part| !decided.contains(part)).collect();
-            rest.sort_by(|a, b| self.rank(*a).total_cmp(&self.rank(*b)));
+            let rank = |part: &Part| (!self.is_covered(&access, *part), self.rank(*part));
+            rest.sort_by(|a, b| {
+                let ((in_row, rank), (other_in_row, other)) = (rank(a), rank(b));
+                in_row.cmp(&other_in_row).then(rank.total_cmp(&other))
+            });
             let has_words = rest.iter().any(|part| self.expected(*part).has_words);
             for check in self.checks(has_words) {
                 ways.push(Way { access: access.clone(), check: *check, ordered, rest: rest.clone() });
@@ -95,6 +99,13 @@ impl<'a> Outline<'a> {
             (true, true, false) => &[Check::Row],
             (true, false, _) => &[Check::Probe],
         }
+    }
+
+    /// Whether the entries of an index can tell of a condition, without the rows.
+    pub(super) fn is_covered(&self, access: &Access, part: Part) -> bool {
+        let Access::Index { number, .. } = access else { return false };
+        let index = self.estimator.schema.indexes.get(*number);
+        index.zip(self.part(part)).is_some_and(|(index, condition)| is_within(condition, &index.fields))
     }
 
     /// What is cheap and seldom true comes first; what a check costs for each row it turns away.
@@ -198,6 +209,17 @@ fn is_words(condition: &Condition) -> bool {
         Condition::Text(text) => text.mode == Mode::Words,
         Condition::Or(parts) => parts.iter().all(is_words),
         _ => false,
+    }
+}
+
+/// Whether a condition is about these fields and the key alone.
+fn is_within(condition: &Condition, fields: &[Field]) -> bool {
+    match condition {
+        Condition::Within(field, _) | Condition::Present(field) => {
+            *field == Field::KEY || fields.contains(field)
+        }
+        Condition::Text(_) => false,
+        other => other.parts().iter().all(|part| is_within(part, fields)),
     }
 }
 

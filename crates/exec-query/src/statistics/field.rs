@@ -2,7 +2,7 @@
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-use super::GUESS;
+use super::{GUESS, UNKNOWN_BYTES};
 use crate::spans::{Span, Spans};
 use crate::value::Value;
 
@@ -73,8 +73,9 @@ impl FieldStatistics {
         Share { of: 0.9, doubt: GUESS }
     }
 
-    pub(crate) fn mean(&self) -> f64 {
-        self.mean
+    /// The bytes of prose in a row, with those that have none.
+    pub(crate) fn bytes(&self) -> f64 {
+        if self.mean > 0.0 { self.mean * (1.0 - self.nulls) } else { UNKNOWN_BYTES }
     }
 
     /// The share of rows whose value is in a set.

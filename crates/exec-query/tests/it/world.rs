@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use crate::store::sqlite::{Bound, register};
+use crate::store::sqlite::{Bound, set_up};
 
 /// The name of the function that checks words.
 const CHECK: &str = "text_has";
@@ -110,7 +110,7 @@ pub(crate) fn database_of(records: &[Record], tokenizer: &Tokenizer, name: &str)
          ANALYZE;",
     )
     .unwrap();
-    register(&db, CHECK, tokenizer).unwrap();
+    set_up(&db, CHECK, tokenizer).unwrap();
     db
 }
 
