@@ -72,7 +72,7 @@ impl Estimator<'_> {
         (self.rows() * (bytes + others) / PAGE_BYTES).max(1.0)
     }
 
-    pub(crate) fn expect(&self, condition: &Condition) -> Expected {
+    pub(crate) fn estimate(&self, condition: &Condition) -> Expected {
         match condition {
             Condition::Always => Expected::certain(1.0),
             Condition::Never => Expected::certain(0.0),
@@ -98,7 +98,7 @@ impl Estimator<'_> {
             }
             Condition::Text(text) => self.text(text),
             Condition::Not(inner) => {
-                let inner = self.expect(inner);
+                let inner = self.estimate(inner);
                 Expected { share: (1.0 - inner.share).max(0.0), ..inner }
             }
             Condition::And(parts) => self.all(parts),
@@ -108,7 +108,7 @@ impl Estimator<'_> {
 
     fn all(&self, parts: &[Condition]) -> Expected {
         let mut all = Expected::certain(1.0);
-        for part in parts.iter().map(|part| self.expect(part)) {
+        for part in parts.iter().map(|part| self.estimate(part)) {
             all.row_cost += part.row_cost * all.share;
             all.probe_cost += part.probe_cost * all.share;
             all.share *= part.share;
@@ -121,7 +121,7 @@ impl Estimator<'_> {
 
     fn any(&self, parts: &[Condition]) -> Expected {
         let mut none = Expected::certain(1.0);
-        for part in parts.iter().map(|part| self.expect(part)) {
+        for part in parts.iter().map(|part| self.estimate(part)) {
             none.row_cost += part.row_cost * none.share;
             none.probe_cost += part.probe_cost * none.share;
             none.share *= 1.0 - part.share;

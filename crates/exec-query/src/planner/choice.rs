@@ -112,14 +112,14 @@ impl Planner {
 
     fn in_memory(&self, normal: Normal) -> Plan {
         let estimator = self.estimator();
-        let (rows, expected) = (estimator.rows(), estimator.expect(&normal.condition));
+        let (rows, expected) = (estimator.rows(), estimator.estimate(&normal.condition));
         let micros = rows * (self.model.memory_row + expected.row_cost) / 1e3;
         self.without_store(normal, Strategy::Memory, rows, micros)
     }
 
     /// A plan for which nothing is asked of a store.
     fn without_store(&self, normal: Normal, strategy: Strategy, examined: f64, micros: f64) -> Plan {
-        let expected = self.estimator().expect(&normal.condition);
+        let expected = self.estimator().estimate(&normal.condition);
         let matching = expected.share * self.statistics.rows() as f64;
         let returned = matching.min(normal.limit.into());
         Plan {

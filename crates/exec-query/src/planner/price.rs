@@ -8,6 +8,8 @@ use crate::sql::Check;
 
 /// Two conditions together may hold so many times more or less often than if they were independent.
 const DEPENDENCE: f64 = 1.3;
+/// An entry that one list has and another has not costs this much of one that is found: it is passed over inside FTS5.
+const PASSED_OVER: f64 = 0.25;
 
 /// What is expected of a way.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +126,13 @@ impl Outline<'_> {
                 let entries: f64 = matches.iter().map(|found| found.entries.min(least * 8.0)).sum();
                 let rows = (all * share(parts)).min(least);
                 let start = model.text_open * matches.len() as f64;
-                Reading { entries, rows, start, each: model.text_row, fetch: self.fetch(rows, 1.0) }
+                Reading {
+                    entries: found_and_passed_over(rows, entries),
+                    rows,
+                    start,
+                    each: model.text_row,
+                    fetch: self.fetch(rows, 1.0),
+                }
             }
             Access::Trigrams(part) => {
                 let found = match self.part(*part) {
@@ -133,7 +141,7 @@ impl Outline<'_> {
                 };
                 let start = model.text_open;
                 Reading {
-                    entries: found.entries,
+                    entries: found_and_passed_over(found.rows, found.entries),
                     rows: found.rows,
                     start,
                     each: model.text_row,
@@ -168,4 +176,9 @@ impl Outline<'_> {
             }
         }
     }
+}
+
+/// How many entries that are found cost as much as these.
+fn found_and_passed_over(found: f64, entries: f64) -> f64 {
+    found + (entries - found).max(0.0) * PASSED_OVER
 }

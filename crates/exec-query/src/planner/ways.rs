@@ -49,7 +49,7 @@ pub(super) struct Outline<'a> {
 
 impl<'a> Outline<'a> {
     pub(super) fn new(normal: &'a Normal, estimator: Estimator<'a>) -> Self {
-        let expect = |part: &'a Condition| (part, estimator.expect(part));
+        let expect = |part: &'a Condition| (part, estimator.estimate(part));
         Self { normal, estimator, parts: normal.condition.conjuncts().iter().map(expect).collect() }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Outline<'a> {
     }
 
     pub(super) fn expected(&self, part: Part) -> Expected {
-        self.parts.get(part).map_or(self.estimator.expect(&Condition::Always), |(_, expected)| *expected)
+        self.parts.get(part).map_or(self.estimator.estimate(&Condition::Always), |(_, expected)| *expected)
     }
 
     pub(super) fn spans(&self, part: Part) -> Option<&'a Spans> {
