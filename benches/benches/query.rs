@@ -174,7 +174,7 @@ fn planning(planner: &Planner, queries: &[Query]) -> Result<Vec<String>> {
     let mut rounds = Vec::new();
     for query in queries {
         let mut shortest = f64::INFINITY;
-        for _ in 0..9 {
+        for _ in 0..25 {
             let start = Instant::now();
             std::hint::black_box(planner.plan(query)?);
             shortest = shortest.min(start.elapsed().as_secs_f64() * 1e6);

@@ -18,7 +18,7 @@ struct Case {
 }
 
 /// Who is no slower may still be slower by this much: one machine's noise in the other's favour.
-const NO_SLOWER: f64 = 0.8;
+const NO_SLOWER: f64 = 0.9;
 
 const COLUMNS: &str = "r.id, r.tenant, r.provider, r.status, r.started, r.cost";
 

@@ -1,6 +1,6 @@
 //! Behaviour of the crate, one module per subject, most of it against real SQLite.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod candidates;
 mod injection;
