@@ -16,6 +16,8 @@ const TRIGRAM: usize = 3;
 
 /// Whoever looks for a phrase mostly means one that is there: it is nearly as frequent as its rarest word.
 const PHRASE: f64 = 0.15;
+/// Of longer lists FTS5 reads the page around each entry of the shortest: about so many entries.
+pub(crate) const READ_AROUND: f64 = 512.0;
 /// The trigrams of a piece of text depend on each other, but less.
 const PIECE: f64 = 0.5;
 
@@ -193,8 +195,7 @@ impl Estimator<'_> {
         let least = terms.iter().map(|term| term.rows).fold(self.rows(), f64::min);
         let chance: f64 = terms.iter().map(|term| term.rows / self.rows()).product::<f64>() * self.rows();
         let rows = least * (chance / least).min(1.0).powf(by_chance);
-        // Of the longer lists only what lies near the entries of the shortest is read.
-        let entries = terms.iter().map(|term| term.rows.min(least * 8.0)).sum();
+        let entries = terms.iter().map(|term| term.rows.min(least * READ_AROUND)).sum();
         let doubt =
             terms.iter().map(|term| term.doubt).fold(1.0, f64::max) * (1.0 + (terms.len() as f64).ln());
         // One column of several holds most of what all of them hold.

@@ -2,7 +2,7 @@
 
 use super::ways::{Access, Outline, Part, Way};
 use crate::condition::{Condition, Mode};
-use crate::estimate::Matches;
+use crate::estimate::{Matches, READ_AROUND};
 use crate::schema::Kind;
 use crate::sql::Check;
 
@@ -123,7 +123,7 @@ impl Outline<'_> {
                 let matches: Vec<Matches> =
                     parts.iter().filter_map(|part| self.part(*part)).map(|part| self.words(part)).collect();
                 let least = matches.iter().map(|found| found.rows).fold(f64::MAX, f64::min);
-                let entries: f64 = matches.iter().map(|found| found.entries.min(least * 8.0)).sum();
+                let entries: f64 = matches.iter().map(|found| found.entries.min(least * READ_AROUND)).sum();
                 let rows = (all * share(parts)).min(least);
                 let start = model.text_open * matches.len() as f64;
                 Reading {

@@ -251,3 +251,17 @@ fn statements_of_one_shape_have_one_text() {
     assert_eq!(shape("status:a,b,c"), shape("status:d,e,f,g"));
     assert_ne!(shape("status:a"), shape("status:a,b"));
 }
+
+#[test]
+fn what_an_index_can_tell_costs_no_rows() {
+    let schema = schema(true);
+    let planner = Planner::new(schema.clone(), Statistics::unknown(schema, 100_000)).unwrap();
+    let language = exec_query::Language::new(schema, std::time::SystemTime::UNIX_EPOCH);
+    // Both are as rare; the cost stands in the index behind the score, the start does not.
+    let micros = |text: &str| {
+        let plans = planner.candidates(&language.parse(text).unwrap()).unwrap();
+        let by_stream = Strategy::Index("by_stream".to_owned());
+        plans.iter().find(|plan| *plan.strategy() == by_stream).unwrap().estimate().micros
+    };
+    assert!(micros("stream:true cost:5") * 3.0 < micros("stream:true started:@5"));
+}
