@@ -8,7 +8,7 @@ use std::sync::Arc;
 use exec_core::Provider;
 use exec_middleware::TimeoutConfig;
 use exec_providers::anthropic::Anthropic;
-use exec_providers::http::TransportConfig;
+use exec_providers::http::{TransportConfig, TransportError};
 use exec_providers::openai::OpenAi;
 use exec_providers::simulator::Simulator;
 use exec_providers::{Endpoint, Fallback};
@@ -114,17 +114,13 @@ fn openai(name: &str, config: &OpenAiConfig) -> Made {
     if let Some(project) = &config.project {
         format = format.with_project(project);
     }
-    let limits = with_defaults(config.timeout);
     let endpoint = Endpoint {
+        transport: transport(config.transport(), config.timeout),
         models: config.models.clone(),
         default_model: config.default_model.as_deref().map(Into::into),
         context_window: config.context_window.map(NonZeroU64::get),
-        ..endpoint(config.transport(), limits)
     };
-    format
-        .connect(name, endpoint)
-        .map(|provider| provider as Arc<dyn Provider>)
-        .map_err(|error| vec![transport_problem(&error)])
+    connected(format.connect(name, endpoint))
 }
 
 fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
@@ -138,21 +134,21 @@ fn anthropic(name: &str, config: &AnthropicConfig) -> Made {
     if let Some(max_tokens) = config.max_tokens {
         format = format.with_default_max_tokens(max_tokens);
     }
-    let limits = with_defaults(config.timeout);
     let endpoint = Endpoint {
+        transport: transport(config.transport(), config.timeout),
         models: config.models.clone(),
         default_model: config.default_model.as_deref().map(Into::into),
         context_window: config.context_window.map(NonZeroU64::get),
-        ..endpoint(config.transport(), limits)
     };
-    format
-        .connect(name, endpoint)
-        .map(|provider| provider as Arc<dyn Provider>)
-        .map_err(|error| vec![transport_problem(&error)])
+    connected(format.connect(name, endpoint))
 }
 
-/// Where it is reached, and how long opening a connection may take.
-fn endpoint(mut transport: TransportConfig, limits: TimeoutConfig) -> Endpoint {
-    transport.connect = limits.connect.unwrap_or(transport.connect);
-    Endpoint { transport, ..Endpoint::default() }
+fn connected(made: Result<Arc<dyn Provider>, TransportError>) -> Made {
+    made.map_err(|error| vec![transport_problem(&error)])
+}
+
+/// How it is reached: opening a connection may take as long as the limits of a try say.
+fn transport(mut transport: TransportConfig, limits: TimeoutConfig) -> TransportConfig {
+    transport.connect = with_defaults(limits).connect.unwrap_or(transport.connect);
+    transport
 }
