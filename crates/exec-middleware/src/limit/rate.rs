@@ -246,11 +246,13 @@ impl Middleware for RateLimit {
 fn refuse(denial: Denial, context: &Context) -> Error {
     context.emit(&Event::Shed { guard: "rate_limit" });
     let (wait, who) = (Duration::from_nanos(denial.wait), denial.per.words());
+    // In words to the millisecond, and not too early.
+    let spoken = Duration::from_millis(denial.wait.div_ceil(1_000_000));
     let error = match denial.why {
         Why::Spent(unit, rule) => {
             let (limit, unit, window) = (rule.limit, unit.words(), Duration::from_nanos(rule.window));
             let message =
-                format!("{limit} {unit} in {window:?} are reached for {who}: try again in {wait:?}");
+                format!("{limit} {unit} in {window:?} are reached for {who}: try again in {spoken:?}");
             Error::new(ErrorKind::RateLimited, message).with_retry_after(wait)
         }
         Why::Never(unit, rule) => {
@@ -260,7 +262,7 @@ fn refuse(denial: Denial, context: &Context) -> Error {
             Error::new(ErrorKind::RateLimited, message).with_remedy(Remedy::Stop)
         }
         Why::Keys => {
-            let message = format!("too many different callers are being counted: try again in {wait:?}");
+            let message = format!("too many different callers are being counted: try again in {spoken:?}");
             Error::new(ErrorKind::Overloaded, message).with_code("too_many_keys").with_retry_after(wait)
         }
     };
