@@ -42,10 +42,11 @@ pub use self::keyed::Breakers;
 pub use self::permit::Permit;
 pub use self::state::State;
 pub use self::stats::Stats;
+pub(crate) use self::verdict::is_refusal;
 pub use self::verdict::{ByKind, Classify, Verdict};
 
 /// The code of the error of a call that was refused.
-pub(crate) const CODE: &str = "breaker_open";
+const CODE: &str = "breaker_open";
 
 /// Refuses calls while what it guards is broken. A clone is a handle of the same breaker.
 ///

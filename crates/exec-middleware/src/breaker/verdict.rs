@@ -23,8 +23,7 @@ pub trait Classify: Send + Sync + 'static {
     fn error(&self, error: &Error) -> Verdict {
         match error.kind() {
             ErrorKind::DeadlineExceeded if error.remedy() == Remedy::Stop => Verdict::Ignored,
-            ErrorKind::Overloaded if error.is_unsent() => Verdict::Ignored,
-            ErrorKind::Unavailable if error.code() == super::CODE => Verdict::Ignored,
+            _ if is_refusal(error) => Verdict::Ignored,
             kind => by_kind(kind),
         }
     }
@@ -32,6 +31,15 @@ pub trait Classify: Send + Sync + 'static {
     /// What a body that broke says. `in_time` is false when its caller's deadline has passed.
     fn body(&self, kind: ErrorKind, in_time: bool) -> Verdict {
         if kind == ErrorKind::DeadlineExceeded && !in_time { Verdict::Ignored } else { by_kind(kind) }
+    }
+}
+
+/// Whether a guard of ours had no room for the call, or a breaker was open: that says nothing about who was to be called.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Overloaded => error.is_unsent(),
+        ErrorKind::Unavailable => error.code() == super::CODE,
+        _ => false,
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::stream::{self, FuturesUnordered};
 use tokio::time::Instant;
 
 use super::{Extra, Hedge, Kind};
-use crate::breaker;
+use crate::breaker::is_refusal;
 use crate::retry::{UNNAMED, summary};
 
 /// A stream that begins with so many chunks without content is taken as it is.
@@ -208,8 +208,7 @@ async fn one(first: &mut Option<First<'_>>) -> Result<Response> {
 
 /// Whether one of ours refused it: it was not sent, and says nothing about the call.
 fn not_sent(error: &Error) -> bool {
-    error.kind() == ErrorKind::Exhausted
-        || error.is_unsent() && (error.kind() == ErrorKind::Overloaded || error.code() == breaker::CODE)
+    error.kind() == ErrorKind::Exhausted || error.is_unsent() && is_refusal(error)
 }
 
 fn then(error: &Error, hedge: bool) -> Then {
