@@ -110,6 +110,14 @@ pub struct Options {
     pub metadata: Option<Raw>,
 }
 
+impl Options {
+    /// Whether an answer that has begun may begin anew: the caller can be told, or sees none of it before its end.
+    #[must_use]
+    pub fn can_begin_anew(&self) -> bool {
+        self.restartable || !self.stream
+    }
+}
+
 /// What a verb is applied to: bytes as received, a parsed value, a conversation, or several of them at once.
 ///
 /// It is parsed at most once, when somebody looks, and shared by every clone. When the format the caller speaks is

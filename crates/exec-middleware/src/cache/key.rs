@@ -29,7 +29,7 @@ impl Key {
     /// `InvalidRequest` when the input is not JSON.
     pub fn of(request: &Request, context: &Context, scope: Scope) -> Result<Self> {
         let streamed = request.options.stream && request.input.as_received().is_some();
-        let restartable = request.options.restartable || !request.options.stream;
+        let restartable = request.options.can_begin_anew();
         Ok(Self {
             fingerprint: Fingerprint::of(request)?,
             tenant: tenant(context, scope),

@@ -205,18 +205,13 @@ impl Running {
         Ok(())
     }
 
-    fn restartable(&self) -> bool {
-        let options = &self.relay.request.options;
-        options.restartable || !options.stream
-    }
-
     /// The ways in which somebody can take over, the best first.
     fn ways(&self) -> Vec<How> {
         let mut ways = Vec::new();
         if self.relay.policy == MidStream::Continue && self.said.can_be_continued() {
             ways.push(How::GoOn);
         }
-        if self.restartable() {
+        if self.relay.request.options.can_begin_anew() {
             ways.push(How::Anew);
         } else if self.said.can_be_repeated() {
             ways.push(How::Repeat);
