@@ -26,8 +26,6 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     if !only_clients {
         steps.step("unit and integration tests", || shell::pass(&mut tests(&root)));
         steps.step("doc tests", || shell::pass(&mut shell::cargo(&root, &["test", "--workspace", "--doc"])));
-    }
-    if !only_clients {
         stores::run(&root, &mut steps);
     }
     let build = ["build", "-p", "exec-server", "-p", "xtask"];
